@@ -1,0 +1,111 @@
+"""What every dataset is: a card that costs nothing to read, and samples in a fixed order. Free of torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchbed.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What an entry point of the group `benchbed.datasets` names.
+
+    Attributes:
+        name: the name used on the command line.
+        title: one line for `benchbed list datasets`.
+        names: K class names in label order.
+        seen: K flags of the zero-shot split.
+        full_size: images in the official evaluation split.
+        split: the evaluation split's name, e.g. "val".
+        open: "module:callable" with signature `(data_root: Path | None) -> Dataset`.
+        source: where a person gets the data, or "" where nothing needs to be got.
+        layout: what `--data-root` must hold.
+        terms: the data's licence or terms of use.
+        protocol_notes: the rules that change numbers, each one sentence (background, ignore, split).
+        background: what happens to pixels of no class, one sentence; part of the protocol's fingerprint.
+        ignore: the label value of ignored pixels.
+        embedded: made by this package; small; ranks nothing in the real world.
+        matched_sides: short and longest side, pixels, of protocol `matched`.
+        spellings: author -> K class names as that author's code puts them into prompts.
+    """
+
+    name: str
+    title: str
+    names: tuple[str, ...]
+    seen: tuple[bool, ...]
+    full_size: int
+    split: str
+    open: str
+    source: str
+    layout: str
+    terms: str
+    protocol_notes: tuple[str, ...]
+    matched_sides: tuple[int, int]
+    background: str = "no rule: every labelled pixel has a class"
+    ignore: int = 255
+    embedded: bool = False
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def vocabulary(self, spellings: tuple[str, ...] = ()) -> Vocabulary:
+        """The classes, spelt for prompts as the first of `spellings` that this dataset knows."""
+        author = next((name for name in spellings if name in self.spellings), "")
+        return Vocabulary(self.names, self.seen, self.spellings.get(author, ()))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and its ground truth.
+
+    Attributes:
+        id: unique within the dataset; stable across machines.
+        image: [H, W, 3] uint8 RGB.
+        labels: [H, W] uint8 or uint16; 0..K-1, or the card's `ignore`.
+    """
+
+    id: str
+    image: NDArray[np.uint8]
+    labels: NDArray[np.integer]
+
+
+class Dataset(ABC):
+    """An opened dataset: `len(dataset)` samples that can be read in any order."""
+
+    card: DatasetCard
+
+    @property
+    @abstractmethod
+    def ids(self) -> tuple[str, ...]:
+        """All sample ids, in the order of the split's list."""
+
+    @abstractmethod
+    def sample(self, index: int) -> Sample:
+        """Read one sample.
+
+        Raises:
+            DataError: the file is missing, damaged or malformed; the message names it.
+        """
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """A digest that changes whenever the ids or the content could: what a record stores to tell datasets apart."""
+
+    @property
+    def root(self) -> Path | None:
+        """The folder the data was found in, or None where it is generated."""
+        return None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def coverage(self, used: int | None = None) -> str:
+        """How much of the official split this is, e.g. "347 of 1,449 images"."""
+        return f"{len(self) if used is None else used:,} of {self.card.full_size:,} images"

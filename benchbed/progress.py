@@ -1,0 +1,69 @@
+"""Progress with a remaining time, on stderr: a live bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+LINE_EVERY_S: Final = 10.0
+
+
+class Tick(Protocol):
+    """Says that `done` steps of a task are finished."""
+
+    def __call__(self, done: int) -> None: ...
+
+
+class Reporter:
+    """Where a run tells what it is doing. Nothing of it reaches stdout."""
+
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+        self.console = console or Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """One line that stays."""
+        self.console.print(text, markup=False)
+
+    @contextmanager
+    def task(self, name: str, total: int, done: int = 0) -> Iterator[Tick]:
+        """A task of `total` steps of which `done` were finished before."""
+        if self.console.is_terminal and not self.console.quiet:
+            yield from self._bar(name, total, done)
+        else:
+            yield self._lines(name, total, done)
+
+    def _bar(self, name: str, total: int, done: int) -> Iterator[Tick]:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(
+            *columns, TextColumn("left"), TimeRemainingColumn(), console=self.console, transient=True
+        ) as progress:
+            task = progress.add_task(name, total=total, completed=done)
+            yield lambda finished: progress.update(task, completed=finished)
+
+    def _lines(self, name: str, total: int, done: int) -> Tick:
+        start = last = time.monotonic()
+
+        def tick(finished: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last < LINE_EVERY_S and finished < total:
+                return
+            last = now
+            rate = (finished - done) / max(now - start, 1e-9)
+            left = (total - finished) / rate if rate > 0 else float("nan")
+            rest = f", about {left:.0f} s left" if finished < total else f", {now - start:.1f} s"
+            self.note(f"{name}: {finished} of {total}{rest}")
+
+        return tick

@@ -1,0 +1,156 @@
+"""The record: one measured (variant, dataset, protocol). Schema-versioned, immutable, free of torch.
+
+Every accuracy number is derived from `counts`, every time from raw samples; nothing derived is stored alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from benchbed.errors import StoreError
+from benchbed.metrics.counts import Counts
+from benchbed.packed_array import pack, unpack
+
+SCHEMA: Final = 1
+KIND: Final = "benchbed record"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was measured, under what, on what.
+
+    Attributes:
+        label: `method/variant`.
+        method: the card's facts, the variant's configuration, and `weights` (kind, file, digest, seed, note).
+        dataset: name, split, `images` used and `full_size`, identity, class names, seen flags, prompts.
+        protocol: all fields of `Protocol` and its fingerprint; `resolved` holds what "as published" meant here.
+        counts: per image and class integers, or None where accuracy was not measured.
+        cost: `params`, `flops`, `latency` (raw samples, ms), `memory` (bytes), `text` (ms); a missing key was not measured.
+        environment: machine, versions, threads, load.
+        bench: version and commit of benchbed.
+        warnings: what a reader must know of these measurements, each with what to do.
+        failures: what could not be measured, and why.
+        created: ISO 8601, UTC.
+        schema: version of this layout.
+    """
+
+    label: str
+    method: dict[str, Any]
+    dataset: dict[str, Any]
+    protocol: dict[str, Any]
+    counts: Counts | None
+    cost: dict[str, Any]
+    environment: dict[str, Any]
+    bench: dict[str, Any]
+    created: str
+    warnings: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    schema: int = SCHEMA
+    id: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            object.__setattr__(self, "id", hashlib.sha256(_canonical(self).encode()).hexdigest()[:12])
+
+    @property
+    def random_weights(self) -> bool:
+        """Whether accuracy means nothing here."""
+        return bool(self.method["weights"]["kind"] == "random")
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Records of one group may stand in one table: dataset, its content as used, protocol."""
+        return self.dataset["name"], self.dataset["used_identity"], self.protocol["fingerprint"]
+
+
+def to_json(record: Record) -> str:
+    """A record as JSON text; counts are packed, everything else is plain."""
+    content = {"kind": KIND, **_plain(record), "id": record.id}
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    content = asdict(replace(record, counts=None, id="-"))
+    del content["id"]
+    content["counts"] = None if record.counts is None else _pack_counts(record.counts)
+    return content
+
+
+def _canonical(record: Record) -> str:
+    return json.dumps(_plain(record), sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _pack_counts(counts: Counts) -> dict[str, Any]:
+    return {
+        "ids": list(counts.image_ids),
+        "intersection": pack(counts.intersection),
+        "predicted": pack(counts.predicted),
+        "labelled": pack(counts.labelled),
+    }
+
+
+def from_json(text: str, source: str) -> Record:
+    """Read a record back and check that nobody changed it.
+
+    Args:
+        text: the file's content.
+        source: the file's name, for messages.
+
+    Raises:
+        StoreError: not a record, torn, of a newer schema, or altered since it was written.
+    """
+    content = _decode(text, source)
+    _check_schema(content, source)
+    try:
+        record = _build(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{source}: the record is damaged ({error!r}); delete it and measure again"
+        ) from error
+    if record.id != content["id"]:
+        raise StoreError(
+            f"{source}: its content gives id {record.id}, but it says {content['id']}: it was edited after it was written; "
+            "records are immutable, restore it or measure again"
+        )
+    return record
+
+
+def _decode(text: str, source: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise StoreError(
+            f"{source}: not whole JSON ({error}); expected a record written by benchbed run"
+        ) from error
+    if not isinstance(content, Mapping) or content.get("kind") != KIND:
+        raise StoreError(
+            f"{source}: not a benchbed record (no kind {KIND!r} in it); give the path of a record"
+        )
+    return dict(content)
+
+
+def _check_schema(content: dict[str, Any], source: str) -> None:
+    if not isinstance(content.get("schema"), int) or content["schema"] > SCHEMA:
+        raise StoreError(
+            f"{source}: record schema {content.get('schema')}, this benchbed reads up to {SCHEMA}; update benchbed to read it"
+        )
+
+
+def _build(content: dict[str, Any]) -> Record:
+    packed = content["counts"]
+    counts = None
+    if packed is not None:
+        counts = Counts(
+            image_ids=tuple(packed["ids"]),
+            intersection=unpack(packed["intersection"]),
+            predicted=unpack(packed["predicted"]),
+            labelled=unpack(packed["labelled"]),
+        )
+    fields = {name: value for name, value in content.items() if name not in ("kind", "id", "counts")}
+    fields["warnings"] = tuple(fields["warnings"])
+    fields["failures"] = tuple(fields["failures"])
+    return Record(**fields, counts=counts)

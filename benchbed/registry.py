@@ -1,0 +1,156 @@
+"""Methods and datasets by name, from the entry points of every installed distribution. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from benchbed.errors import UsageError
+from benchbed.method_card import Method, Variant
+
+if TYPE_CHECKING:
+    from benchbed.segmenter import Segmenter
+
+METHOD_GROUP: Final = "benchbed.methods"
+DATASET_GROUP: Final = "benchbed.datasets"
+_KINDS: Final = {METHOD_GROUP: "method", DATASET_GROUP: "dataset"}
+# Names that people type for one of ours.
+_ALIASES: Final = {"voc2012": "voc", "pascal-voc": "voc", "zsseg": "simseg", "simbaseline": "simseg"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A registered name and where it came from: `object` is the entry point's value, loaded."""
+
+    name: str
+    object: Any
+    distribution: str
+    module: str
+
+
+def names(group: str) -> list[str]:
+    """All registered names of a group, sorted; loads nothing."""
+    return sorted({point.name for point in entry_points(group=group)})
+
+
+def find(group: str, name: str) -> Found:
+    """Load what is registered under `name`.
+
+    Raises:
+        UsageError: nothing of that name is registered, or it cannot be loaded; the message has the nearest names.
+    """
+    points = [point for point in entry_points(group=group) if point.name == name]
+    if not points:
+        raise UsageError(unknown(_KINDS[group], name, names(group)))
+    return _load(group, points[0])
+
+
+def every(group: str) -> list[Found]:
+    """Load all of a group's entries, in the order of their names."""
+    return [find(group, name) for name in names(group)]
+
+
+def _load(group: str, point: EntryPoint) -> Found:
+    distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
+    try:
+        value = point.load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(_cannot_load(group, point, distribution, error)) from error
+    return Found(point.name, value, distribution, point.value)
+
+
+def _cannot_load(group: str, point: EntryPoint, distribution: str, error: Exception) -> str:
+    package = point.value.split(":")[0].split(".")[0]
+    message = f"{_KINDS[group]} {point.name!r} of {distribution} cannot be loaded from {point.value}: {error}"
+    try:
+        winner = Path(importlib.import_module(package).__file__ or "").parent
+    except (ImportError, AttributeError):
+        return f"{message}; reinstall {distribution.split()[0]}"
+    return (
+        f"{message}; the package {package!r} that Python found is {winner}. If that is not the one of {distribution}, "
+        "another package of the same name shadows it: uninstall it or run from another folder"
+    )
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a misspelt name, with the nearest right ones."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(name.lower(), choices, n=3, cutoff=0.5)
+    alias = _ALIASES.get(name.lower())
+    if alias in choices and alias not in near:
+        near.insert(0, str(alias))
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"unknown {kind} {name!r}: {hint}known are {', '.join(choices) or 'none'} (benchbed list {kind}s)"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One variant to run: `label` is `method/variant`."""
+
+    found: Found
+    variant: Variant
+
+    @property
+    def method(self) -> Method:
+        """The method's card, variants and loader."""
+        return self.found.object  # type: ignore[no-any-return]
+
+    @property
+    def label(self) -> str:
+        """`method/variant`."""
+        return f"{self.found.name}/{self.variant.name}"
+
+
+def choose(name: str, embedded: bool = False) -> Chosen:
+    """Resolve `method` or `method/variant`; the bare name means the default variant.
+
+    Raises:
+        UsageError: no such method or variant; the message has the nearest names.
+    """
+    method_name, _, variant_name = name.partition("/")
+    found = find(METHOD_GROUP, method_name)
+    method: Method = found.object
+    if not variant_name:
+        return Chosen(found, method.default_variant(embedded))
+    variant = method.variant(variant_name)
+    if variant is None:
+        known = [f"{method_name}/{each.name}" for each in method.variants]
+        raise UsageError(unknown("variant", name, known))
+    return Chosen(found, variant)
+
+
+def resolve(target: str) -> Any:
+    """The object that "module:attribute" names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load_method(name: str, checkpoint: str | Path | None = None, **overrides: Any) -> Segmenter:
+    """Build a segmenter.
+
+    Args:
+        name: `method` or `method/variant`.
+        checkpoint: an official checkpoint (its own key format, sizes are read from the tensors' shapes), or None for
+            random weights in the variant's sizes.
+        overrides: what shapes cannot tell (heads, layer split, resolutions), or changes to the variant's configuration.
+
+    Returns:
+        The segmenter in evaluation mode, on the CPU, float32.
+
+    Raises:
+        UsageError: unknown name or keyword.
+        CheckpointError: the file is missing, damaged, unsafe, or of another method or size.
+    """
+    chosen = choose(name)
+    if checkpoint is None:
+        segmenter: Segmenter = resolve(chosen.variant.build)(**{**chosen.variant.config, **overrides})
+        return segmenter.set_input(chosen.variant.inputs["*"]).eval()  # type: ignore[no-any-return]
+    from benchbed.checkpoints import load_official
+
+    named = chosen.variant if "/" in name else None
+    return load_official(chosen.method, Path(checkpoint), named, overrides).eval()

@@ -1,0 +1,1 @@
+"""Tables, later plots and pages: from records alone, never from a model. Imports no torch."""

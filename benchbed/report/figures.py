@@ -1,0 +1,114 @@
+"""Numbers with their intervals, derived from a record's raw counts and raw samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchbed.cost.statistics import median_interval, paired_ratio
+from benchbed.metrics import METRICS, accuracy, intervals
+from benchbed.records import Record
+
+LEVEL: Final = 0.95
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number, its 95 % interval, and where it comes from.
+
+    Attributes:
+        value: the estimate; NaN where it does not exist.
+        low, high: the interval's ends.
+        unit: "%" (all three already times 100), "ms", "images/s", "x".
+        kind: `measured` here or `derived` from measured numbers.
+    """
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    kind: str = "measured"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values; NaN becomes None, which JSON has."""
+        ends = {"value": self.value, "low": self.low, "high": self.high}
+        return {**{k: None if v != v else v for k, v in ends.items()}, "unit": self.unit, "kind": self.kind}
+
+
+@dataclass(frozen=True)
+class _ById:
+    """A record as a cache key: records are immutable and their id is their content."""
+
+    record: Record
+
+    def __hash__(self) -> int:
+        return hash(self.record.id)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and other.record.id == self.record.id
+
+
+def seen_mask(record: Record) -> NDArray[np.bool_]:
+    """[K] bool, True for seen classes."""
+    return np.array(record.dataset["seen"], dtype=bool)
+
+
+def accuracy_figures(record: Record, rule: str | None = None) -> dict[str, Figure]:
+    """Each accuracy metric in percent with its bootstrap interval over images; empty where no counts were taken.
+
+    Args:
+        record: any record.
+        rule: an absent-class rule other than the record's own.
+    """
+    if record.counts is None:
+        return {}
+    return _accuracy(_ById(record), rule or record.protocol["absent_rule"])
+
+
+@lru_cache(maxsize=4096)
+def _accuracy(key: _ById, rule: str) -> dict[str, Figure]:
+    record = key.record
+    assert record.counts is not None
+    seen = seen_mask(record)
+    values = accuracy(record.counts, seen, rule).numbers()
+    spread = intervals(record.counts, seen, rule, level=LEVEL)
+    return {
+        name: Figure(100 * values[name], 100 * spread[name].low, 100 * spread[name].high, "%")
+        for name in METRICS
+    }
+
+
+def latency_figure(record: Record) -> Figure | None:
+    """Median latency of one image, ms; None where it was not measured."""
+    samples = record.cost.get("latency")
+    if not samples:
+        return None
+    estimate = median_interval(samples["total_ms"])
+    return Figure(estimate.value, estimate.low, estimate.high, "ms")
+
+
+def throughput_figure(record: Record) -> Figure | None:
+    """Images a second at batch 1: the inverse of latency, hence derived."""
+    latency = latency_figure(record)
+    if latency is None:
+        return None
+    return Figure(1000 / latency.value, 1000 / latency.high, 1000 / latency.low, "images/s", "derived")
+
+
+def slowdown_figure(record: Record, reference: Record) -> Figure | None:
+    """How many times the reference's latency this one takes; None unless both were timed interleaved in one run."""
+    own, other = record.cost.get("latency"), reference.cost.get("latency")
+    if not own or not other or own["run_id"] != other["run_id"] or record.id == reference.id:
+        return None
+    ratio = paired_ratio(own["total_ms"], other["total_ms"])
+    return Figure(ratio.value, ratio.low, ratio.high, "x", "derived")
+
+
+def stage_medians(record: Record) -> dict[str, float]:
+    """Median time of each stage, ms, `unaccounted` last; empty where latency was not measured."""
+    stages = (record.cost.get("latency") or {}).get("stage_ms", {})
+    return {name: float(np.median(samples)) for name, samples in stages.items() if samples}

@@ -1,0 +1,197 @@
+"""The tables that a run ends with: accuracy, cost and stages, one of each for every group of comparable records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from benchbed.protocol import differences
+from benchbed.records import Record
+from benchbed.report.figures import (
+    accuracy_figures,
+    latency_figure,
+    slowdown_figure,
+    stage_medians,
+    throughput_figure,
+)
+from benchbed.report.table import Cell, Table, absent, number, significant, text, unique
+
+MIB: Final = 2**20
+ACCURACY_COLUMNS: Final = {
+    "miou": "mIoU %",
+    "seen_miou": "seen mIoU %",
+    "unseen_miou": "unseen mIoU %",
+    "hiou": "hIoU %",
+    "pixel_accuracy": "pixel acc. %",
+}
+
+
+def run_tables(records: Sequence[Record]) -> list[Table]:
+    """Accuracy, cost and stage tables; records whose dataset, images or protocol differ never share one."""
+    tables: list[Table] = []
+    groups = [
+        list(group) for _, group in groupby(sorted(records, key=lambda r: r.group), key=lambda r: r.group)
+    ]
+    for group in groups:
+        tables += [accuracy_table(group), cost_table(group)]
+        if any(stage_medians(record) for record in group):
+            tables.append(stage_table(group))
+    return [_with_note(table, note) for table, note in zip(tables, _apart(groups, tables), strict=True)]
+
+
+def _apart(groups: list[list[Record]], tables: list[Table]) -> list[str]:
+    """One note a table on why groups of the same dataset stand apart."""
+    notes = []
+    for table in tables:
+        other = [g[0] for g in groups if g[0].dataset["title"] in table.title]
+        fields = differences(other[0].protocol, other[1].protocol) if len(other) > 1 else []
+        notes.append(
+            f"not comparable with the other table of this dataset: {'; '.join(fields)}" if fields else ""
+        )
+    return notes
+
+
+def _with_note(table: Table, note: str) -> Table:
+    return Table(table.title, table.columns, table.rows, unique((*table.notes, note)))
+
+
+def accuracy_table(group: Sequence[Record]) -> Table:
+    """Accuracy with bootstrap intervals over images; says in every row what the weights are."""
+    rows = tuple(_accuracy_row(record) for record in group)
+    return Table(
+        _title("Accuracy", group[0]),
+        ("method", "weights", *ACCURACY_COLUMNS.values()),
+        rows,
+        _accuracy_notes(group),
+    )
+
+
+def _accuracy_row(record: Record) -> tuple[Cell, ...]:
+    figures = accuracy_figures(record)
+    cells = [number(figures.get(name)) for name in ACCURACY_COLUMNS]
+    return (text(record.label), text(weights_text(record)), *cells)
+
+
+def weights_text(record: Record) -> str:
+    """What a row says of its weights."""
+    weights = record.method["weights"]
+    if weights["kind"] == "random":
+        return str(weights["note"])
+    return f"{weights['kind']}: {weights['file']}"
+
+
+def _title(what: str, record: Record) -> str:
+    dataset, protocol = record.dataset, record.protocol
+    return f"{what}: {dataset['name']}, {dataset['coverage']}, protocol {protocol['name']} {protocol['fingerprint']}"
+
+
+def _accuracy_notes(group: Sequence[Record]) -> tuple[str, ...]:
+    notes = ["[low, high]: 95 % bootstrap interval over images"]
+    first = group[0]
+    notes.append(
+        f"absent classes: rule {first.protocol['absent_rule']}; background {first.protocol['background']}"
+    )
+    notes += [note for record in group for note in record.dataset["notes"]]
+    if first.dataset["images"] < first.dataset["full_size"]:
+        notes.append(
+            f"{first.dataset['coverage']}: not the official {first.dataset['split']} split as a whole"
+        )
+    notes += [_supervised(record) for record in group] + [_not_for(record) for record in group]
+    return unique(notes)
+
+
+def _supervised(record: Record) -> str:
+    if not record.method["card"]["supervised"]:
+        return ""
+    return f"{record.label} was trained with masks of all classes: a supervised reference, never a zero-shot result"
+
+
+def _not_for(record: Record) -> str:
+    reason = (record.method["weights"].get("not_for") or {}).get(record.dataset["name"])
+    return f"{record.label}: {reason}" if reason else ""
+
+
+def cost_table(group: Sequence[Record]) -> Table:
+    """Parameters, FLOPs, latency, throughput and memory; the slow-down is of paired, interleaved rounds."""
+    timed = [(figure.value, record) for record in group if (figure := latency_figure(record))]
+    fastest = min(timed, key=lambda pair: pair[0])[1] if timed else group[0]
+    columns = (
+        "method",
+        "params M",
+        "trainable M",
+        "GFLOPs",
+        "GMAC",
+        "text GFLOPs",
+        "latency ms",
+        "images/s",
+        "x fastest",
+        "peak memory MiB",
+    )
+    return Table(
+        _title("Cost", group[0]), columns, tuple(_cost_row(r, fastest) for r in group), _cost_notes(group)
+    )
+
+
+def _cost_row(record: Record, fastest: Record) -> tuple[Cell, ...]:
+    params, flops, memory = (record.cost.get(part) for part in ("params", "flops", "memory"))
+    return (
+        text(record.label),
+        _count(params, "total", 1e6),
+        _count(params, "trainable", 1e6),
+        _count(flops, "total", 1e9),
+        _count(flops, "total", 2e9),
+        _count(flops, "text", 1e9),
+        number(latency_figure(record)),
+        number(throughput_figure(record), 2),
+        text("1") if record.id == fastest.id else number(slowdown_figure(record, fastest), 2),
+        _count(memory, "total_bytes", MIB),
+    )
+
+
+def _count(part: dict[str, Any] | None, key: str, unit: float) -> Cell:
+    if not part or part.get(key) is None:
+        return absent()
+    return Cell(significant(part[key] / unit, 4), "measured")
+
+
+def _cost_notes(group: Sequence[Record]) -> tuple[str, ...]:
+    first = group[0]
+    threads, precision = first.protocol["threads"], first.protocol["precision"]
+    samples = [len(r.cost["latency"]["total_ms"]) for r in group if r.cost.get("latency")]
+    machine = (
+        first.environment.get("cpu_model")
+        if first.protocol["device"] == "cpu"
+        else first.environment.get("gpu_name")
+    )
+    notes = [
+        f"latency: median of {min(samples)} interleaved rounds [95 % interval], {first.protocol['timed']}"
+        if samples
+        else "",
+        f"{machine}, {threads} threads, {precision}, batch {first.protocol['batch']}; input {first.protocol['input']}",
+        "~: derived (images/s from latency; x fastest from paired rounds of one run)",
+        "GFLOPs of one image, 1 multiply-add = 2 FLOPs: convolutions, matrix products and attention, without text and label map",
+    ]
+    notes += [
+        f"{r.label}: latency includes the text tower, which the official evaluation runs again for every image"
+        for r in group
+        if r.protocol["resolved"]["text_per_image"]
+    ]
+    notes += [warning for record in group for warning in record.warnings]
+    notes += [f"{record.label}: not measured: {failure}" for record in group for failure in record.failures]
+    return unique(notes)
+
+
+def stage_table(group: Sequence[Record]) -> Table:
+    """Where the time of one image goes, median ms a stage; what no stage claims is `unaccounted`."""
+    medians = {record.label: stage_medians(record) for record in group}
+    stages = list(dict.fromkeys(name for stages in medians.values() for name in stages))
+    stages.sort(key=lambda name: name == "unaccounted")
+    rows = tuple(
+        (text(label), *[_stage_cell(each.get(name)) for name in stages]) for label, each in medians.items()
+    )
+    return Table(_title("Stages, ms", group[0]), ("method", *stages), rows)
+
+
+def _stage_cell(value: float | None) -> Cell:
+    return absent() if value is None else Cell(f"{value:.2f}", "measured")

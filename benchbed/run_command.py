@@ -1,0 +1,111 @@
+"""`benchbed run`: request -> plan -> measure -> tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchbed.progress import Reporter
+from benchbed.record_store import RecordStore
+from benchbed.report.summary import summary
+
+if TYPE_CHECKING:
+    from benchbed.plan import Plan
+    from benchbed.runner import Outcome
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """The flags of `benchbed run`, one field each."""
+
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    protocol: str
+    weights: str
+    data_root: Path | None
+    device: str
+    precision: str
+    limit: int | None
+    out: Path
+    dry_run: bool
+    as_json: bool
+
+
+def run_command(flags: RunFlags) -> int:
+    """Do what the flags say; returns the exit code.
+
+    Raises:
+        BenchError: the plan cannot be made, or records cannot be written.
+    """
+    from benchbed.quiet import quiet_libraries
+
+    reporter = Reporter()
+    with quiet_libraries():
+        plan = _plan(flags)
+        for note in plan.notes:
+            reporter.note(note)
+        if flags.dry_run:
+            return _dry_run(plan, flags)
+        from benchbed.runner import run_plan
+
+        outcome = run_plan(plan, RecordStore(flags.out), reporter)
+    _tell(outcome, flags, reporter)
+    return outcome.exit_code
+
+
+def _plan(flags: RunFlags) -> Plan:
+    from benchbed.plan import Request, make_plan
+
+    return make_plan(
+        Request(
+            methods=flags.methods,
+            datasets=flags.datasets,
+            protocol=flags.protocol,
+            weights=flags.weights,
+            data_root=flags.data_root,
+            device=flags.device,
+            precision=flags.precision,
+            limit=flags.limit,
+        )
+    )
+
+
+def _dry_run(plan: Plan, flags: RunFlags) -> int:
+    from benchbed.forecast import forecast
+    from benchbed.report.console import print_tables
+    from benchbed.report.plan_table import plan_table
+
+    expected = [forecast(item, plan.device) for item in plan.items]
+    if flags.as_json:
+        _print_json({"plan": [each.as_dict() for each in expected], "out": str(flags.out)})
+    else:
+        print_tables([plan_table([each.as_dict() for each in expected], str(flags.out))])
+    return 0
+
+
+def _tell(outcome: Outcome, flags: RunFlags, reporter: Reporter) -> None:
+    records = [record for record, _ in outcome.records]
+    if flags.as_json:
+        _print_json(
+            {
+                "records": [{"path": str(path), **summary(record)} for record, path in outcome.records],
+                "failures": [
+                    {"item": failure.item, "message": failure.message} for failure in outcome.failures
+                ],
+            }
+        )
+    elif records:
+        from benchbed.report.console import print_tables
+        from benchbed.report.run_tables import run_tables
+
+        print_tables(run_tables(records))
+    for _, path in outcome.records:
+        reporter.note(f"record: {path}")
+    for failure in outcome.failures:
+        reporter.note(f"failed: {failure.item}: {failure.message}")
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    print(json.dumps(content, indent=1, ensure_ascii=False))

@@ -1,0 +1,128 @@
+"""SAN (Xu, Zhang, Wei, Hu, Bai; CVPR 2023): masks from a side network, names from one pass through CLIP."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchbed.checkpoints import Conversion
+from benchbed.clip import ImageTower, TextTower
+from benchbed.images import ImageBatch
+from benchbed.scores import MaskScores
+from benchbed.segmenter import Segmenter, TextFeatures
+from benchbed.stages import stage
+from benchbed.vocabulary import VILD_TEMPLATES, Vocabulary
+from methods.san.mask_decoder import MaskDecoder, Proposals
+from methods.san.recognition import attention_mask, recognise
+from methods.san.side_adapter import SideAdapter
+from methods.san.sizes import SanSize, plain
+
+INITIAL_LOGIT_SCALE = 4.6052  # ln(100), where OpenAI's CLIPs ended
+
+
+class SAN(Segmenter):
+    """Side Adapter Network.
+
+    Stages: `clip_image` is CLIP's shallow and, later, its deep blocks; `backbone` is the side network's
+    transformer, `proposals` its mask decoder, `classify` the products with the class names.
+
+    Args:
+        size: all sizes.
+    """
+
+    clip_prefixes = ("clip.", "text.", "logit_scale")
+    text_prefixes = ("text.", "logit_scale")
+
+    def __init__(self, size: SanSize) -> None:
+        super().__init__(size.inputs)
+        self.size = size
+        self.conversion: Conversion | None = None
+        self.clip = ImageTower(size.clip)
+        self.text = TextTower(size.clip)
+        self.side = SideAdapter(size)
+        self.decoder = MaskDecoder(size)
+        self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
+        self.bg_embed = nn.Parameter(torch.randn(1, size.clip.embed_dim) * size.clip.embed_dim**-0.5)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """CLIP stays as it is, but for the image tower's position table, which the official recipe trains."""
+        self.clip.requires_grad_(False)
+        self.text.requires_grad_(False)
+        self.logit_scale.requires_grad_(False)
+        self.clip.positional_embedding.requires_grad_(True)
+
+    def encode_vocabulary(self, vocabulary: Vocabulary) -> TextFeatures:
+        """[K, D] unit-norm means over ViLD's 14 templates; the background joins in `classify`."""
+        return TextFeatures(self.text.encode_words(vocabulary.prompts, VILD_TEMPLATES))
+
+    def segment(self, images: ImageBatch, text: TextFeatures) -> MaskScores:
+        """Mask logits [B, Q, h, w] at the side network's resolution and class probabilities [B, Q, K]."""
+        proposals, state, grid = self.propose(images.tensor)
+        embeddings = self.name(proposals, state, grid)
+        with stage("classify"):
+            scores = self.classify(embeddings, text).softmax(-1)[..., :-1]
+        return MaskScores(proposals.masks.float(), scores, images.geometry, order="resize-logits")
+
+    def propose(self, tensor: Tensor) -> tuple[Proposals, Tensor, tuple[int, int]]:
+        """[B, 3, H, W] to proposals, CLIP's last shallow state [B, 1 + h*w, width] and its grid (h, w)."""
+        with stage("clip_image"):
+            states, grid = self.shallow(self.clip_input(tensor))
+        with stage("backbone"):
+            queries, patches, side_grid = self.side(tensor, states, grid)
+        with stage("proposals"):
+            proposals = self.decoder(queries, patches, side_grid)
+        return proposals, states[self.size.shallow], grid
+
+    def clip_input(self, tensor: Tensor) -> Tensor:
+        """[B, 3, H, W] scaled for CLIP: the size is floored, the sampling step is exactly 1 / factor."""
+        factor = self.size.clip_resolution
+        return F.interpolate(tensor, scale_factor=factor, mode="bilinear", align_corners=False)
+
+    def shallow(self, tensor: Tensor) -> tuple[dict[int, Tensor], tuple[int, int]]:
+        """CLIP's first blocks over [B, 3, h, w].
+
+        Returns:
+            tokens [B, 1 + h*w, width] by block, 0 being before the first: those that the fusion map names and
+            the last; and the grid (h, w).
+        """
+        kept = {self.size.shallow, *(clip for clip, _ in self.size.fusion)}
+        tokens, grid = self.clip.tokens(tensor)
+        states = {0: tokens}
+        for index, block in enumerate(self.clip.transformer.resblocks[: self.size.shallow], start=1):
+            states[index] = tokens = block(tokens)
+        return {index: state for index, state in states.items() if index in kept}, grid
+
+    def name(self, proposals: Proposals, state: Tensor, grid: tuple[int, int]) -> Tensor:
+        """One unit-norm embedding a mask, [B, Q, D], by CLIP's deep blocks."""
+        with stage("clip_image"):
+            mask = attention_mask(proposals.bias, grid)
+            tokens = recognise(self.clip.transformer.resblocks[self.size.shallow :], state, mask)
+            return F.normalize((self.clip.ln_post(tokens) @ self.clip.proj).float(), dim=-1)
+
+    def classify(self, embeddings: Tensor, text: TextFeatures) -> Tensor:
+        """Class logits [B, Q, K + 1], the background last.
+
+        Always float32: at a scale of 100, bfloat16 would round logits by up to a quarter.
+        """
+        with _full_precision(embeddings.device.type):
+            names = torch.cat([text.embeddings.float(), self.bg_embed.float()])
+            return embeddings @ (self.logit_scale.float().exp() * F.normalize(names, dim=-1)).T
+
+
+def _full_precision(device: str) -> AbstractContextManager[object]:
+    """No autocast inside; the meta device, where costs are counted, has none to switch off."""
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+
+
+def build(**keywords: Any) -> SAN:
+    """A SAN with random weights; the keywords are `SanSize`'s, with `clip` also by name.
+
+    Raises:
+        UsageError: an unknown keyword, or sizes that do not fit together.
+    """
+    return SAN(SanSize(**plain(keywords)))
