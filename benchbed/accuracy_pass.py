@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from benchbed.journal import Journal, journal
-from benchbed.metrics.counts import Counts, count_image
+from benchbed.metrics import Counts, count_image
 from benchbed.progress import Reporter
 from benchbed.subject import Subject
 

@@ -4,127 +4,112 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Any, Final
 
 import click
-import typer
 
 from benchbed import __version__
 from benchbed.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, BenchError
 
-EPILOG: Final = (
-    "Exit codes: 0 done; 2 a flag or name is wrong; 3 data or weights are missing or damaged; "
-    "4 part of the plan failed (the rest is kept); 130 interrupted (what was measured is kept: run the same command to go on)."
-)
-HELP: Final = (
-    "One bench for zero-shot and open-vocabulary semantic segmentation: seen and unseen mIoU, hIoU, parameters, FLOPs, "
-    "latency, throughput and memory of every method under one stated protocol."
-)
+EPILOG: Final = """\b
+Exit codes:
+  0    done
+  2    a flag or a name is wrong
+  3    data or weights are missing or damaged
+  4    part of the plan failed; the rest is kept
+  130  interrupted; what was measured is kept: run the same command to go on"""
 
-app = typer.Typer(
-    help=HELP,
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("benchbed-results"),
+    metavar="DIR",
+    show_default=True,
+    help="Folder of the records.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, and only JSON, to stdout.")
+
+
+@click.group(
     epilog=EPILOG,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(__version__, message="benchbed %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """One bench for zero-shot and open-vocabulary semantic segmentation.
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON, and only JSON, to stdout.")]
-OutFlag = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the records.")]
-
-
-@app.callback(invoke_without_command=True)
-def _main(
-    version: Annotated[
-        bool, typer.Option("--version", help="Say the version and stop.", is_eager=True)
-    ] = False,
-) -> None:
-    if version:
-        typer.echo(f"benchbed {__version__}")
-        raise typer.Exit
+    Seen and unseen mIoU, hIoU, parameters, FLOPs, latency, throughput and memory of every method, under one
+    stated protocol.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
-@app.command(epilog=EPILOG)
-def run(
-    methods: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B/VARIANT", help="Methods or method/variant, comma-separated. Default: every method."
-        ),
-    ] = "",
-    dataset: Annotated[
-        str,
-        typer.Option(metavar="D[,D]", help="Datasets, comma-separated. Default: the embedded one, shapes."),
-    ] = "",
-    protocol: Annotated[
-        str, typer.Option(metavar="paper|matched", help="See benchbed list protocols.")
-    ] = "paper",
-    weights: Annotated[
-        str,
-        typer.Option(
-            metavar="W", help="auto, random, a checkpoint's PATH, or method=PATH,... (others: auto)."
-        ),
-    ] = "auto",
-    data_root: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where the dataset lies, e.g. the folder that holds VOCdevkit."),
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:n]", help="Device to measure on.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="fp32|bf16|fp16", help="Precision of the forward pass.")
-    ] = "fp32",
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Use the first N images of each dataset.")
-    ] = None,
-    out: OutFlag = Path("benchbed-results"),
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and what it will cost, measure nothing.")
-    ] = False,
-    as_json: JsonFlag = False,
-) -> None:
+@main.command(epilog=EPILOG)
+@click.option("--methods", default="", metavar="A,B/VARIANT", help="Methods to measure. Default: every one.")
+@click.option("--dataset", "datasets", default="", metavar="D[,D]", help="Default: shapes, the embedded one.")
+@click.option(
+    "--protocol", default="paper", metavar="paper|matched", show_default=True, help="See: list protocols."
+)
+@click.option(
+    "--weights",
+    default="auto",
+    metavar="W",
+    show_default=True,
+    help="auto, random, the PATH of a checkpoint, or method=PATH,... (methods not named get auto).",
+)
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the dataset lies, e.g. the folder that holds VOCdevkit.",
+)
+@click.option(
+    "--device", default="auto", metavar="auto|cpu|cuda[:n]", show_default=True, help="Where to measure."
+)
+@click.option(
+    "--precision", default="fp32", metavar="fp32|bf16|fp16", show_default=True, help="Of the forward pass."
+)
+@click.option("--limit", type=int, metavar="N", help="Use only the first N images of each dataset.")
+@OUT
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan and what it will cost; measure nothing for a record."
+)
+@JSON
+def run(**flags: Any) -> int:
     """Measure methods on datasets, side by side, and print the tables.
 
-    Examples:  benchbed run   |   benchbed run --methods deop,san --dataset voc --data-root DIR
+    \b
+    benchbed run
+    benchbed run --methods deop,san --dataset voc --data-root DIR --weights random --limit 20
     """
     from benchbed.run_command import RunFlags, run_command
 
-    flags = RunFlags(
-        methods=_names(methods),
-        datasets=_names(dataset),
-        protocol=protocol,
-        weights=weights,
-        data_root=data_root,
-        device=device,
-        precision=precision,
-        limit=limit,
-        out=out,
-        dry_run=dry_run,
-        as_json=as_json,
-    )
-    raise typer.Exit(run_command(flags))
+    lists = {name: _names(flags.pop(name)) for name in ("methods", "datasets")}
+    return run_command(RunFlags(**lists, **flags))
 
 
-@app.command("list", epilog=EPILOG)
-def list_(
-    what: Annotated[str, typer.Argument(metavar="methods|datasets|protocols", help="What to list.")],
-    as_json: JsonFlag = False,
-) -> None:
+@main.command("list", epilog=EPILOG)
+@click.argument("what", metavar="methods|datasets|protocols")
+@JSON
+def list_(what: str, as_json: bool) -> None:
     """List methods, datasets or protocols: where each comes from and what it still needs."""
     from benchbed.list_command import list_command
 
     list_command(what, as_json)
 
 
-@app.command(epilog=EPILOG)
-def show(
-    record: Annotated[
-        str, typer.Argument(metavar="RECORD", help="A record's path, id, or the start of its id.")
-    ],
-    out: OutFlag = Path("benchbed-results"),
-    as_json: JsonFlag = False,
-) -> None:
-    """Show one record in full: accuracy under every rule, per-class IoU, cost, stages, protocol, machine."""
+@main.command(epilog=EPILOG)
+@click.argument("record", metavar="RECORD")
+@OUT
+@JSON
+def show(record: str, out: Path, as_json: bool) -> None:
+    """Show one record in full; RECORD is its path, its id, or the start of its id.
+
+    Accuracy under every rule, per-class IoU, cost, stages, protocol, machine.
+    """
     from benchbed.show_command import show_command
 
     show_command(record, out, as_json)
@@ -135,24 +120,26 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def run_cli(arguments: list[str]) -> int:
-    """Run one command line; the user's mistakes become one line on stderr and an exit code, never a traceback."""
+    """Run one command line; a user's mistake becomes one line on stderr and an exit code, never a traceback."""
     try:
-        code = typer.main.get_command(app)(args=arguments, prog_name="benchbed", standalone_mode=False)
+        code = main.main(args=arguments, prog_name="benchbed", standalone_mode=False)
     except BenchError as error:
         return _complain(str(error), error.exit_code)
-    except click.exceptions.Abort:
-        return _complain("interrupted", EXIT_INTERRUPTED)
-    except click.ClickException as error:
-        hint = error.ctx.get_usage() + "\n" if isinstance(error, click.UsageError) and error.ctx else ""
-        return _complain(hint + error.format_message(), EXIT_USAGE)
-    except KeyboardInterrupt:
+    except click.UsageError as error:
+        return _complain(error.format_message() + _usage(error), EXIT_USAGE)
+    except (click.Abort, KeyboardInterrupt):
         return _complain(
-            "interrupted: what was measured is kept; run the same command to go on", EXIT_INTERRUPTED
+            "interrupted; what was measured is kept: run the same command to go on", EXIT_INTERRUPTED
         )
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_DONE
     return code if isinstance(code, int) else EXIT_DONE
+
+
+def _usage(error: click.UsageError) -> str:
+    command = error.ctx.command_path if error.ctx else "benchbed"
+    return f" (see {command} --help)"
 
 
 def _complain(message: str, code: int) -> int:

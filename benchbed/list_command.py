@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from benchbed import registry, weights
-from benchbed.datasets.dataset import DatasetCard
 from benchbed.errors import BenchError, MissingError, UsageError
 from benchbed.method_card import Method
-from benchbed.protocol import SUMMARIES
 from benchbed.registry import DATASET_GROUP, METHOD_GROUP, Chosen, Found
+
+if TYPE_CHECKING:
+    from benchbed.datasets.dataset import DatasetCard
 
 KINDS: Final = ("methods", "datasets", "protocols")
 
@@ -105,7 +106,7 @@ def _data_needed(card: DatasetCard) -> str:
 
 
 def _protocols() -> list[dict[str, Any]]:
-    from benchbed.protocol import Protocol, named
+    from benchbed.protocol import SUMMARIES, Protocol, named
 
     card: DatasetCard = registry.find(DATASET_GROUP, "shapes").object
     rows = []

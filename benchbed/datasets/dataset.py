@@ -29,7 +29,7 @@ class DatasetCard:
         source: where a person gets the data, or "" where nothing needs to be got.
         layout: what `--data-root` must hold.
         terms: the data's licence or terms of use.
-        protocol_notes: the rules that change numbers, each one sentence (background, ignore, split).
+        protocol_notes: the rules that change numbers, each one sentence; every table shows the first.
         background: what happens to pixels of no class, one sentence; part of the protocol's fingerprint.
         ignore: the label value of ignored pixels.
         embedded: made by this package; small; ranks nothing in the real world.

@@ -14,8 +14,7 @@ from PIL import Image, ImageOps
 
 from benchbed.errors import DataError
 
-# What PIL raises on damaged content: SyntaxError for a broken PNG, struct.error and EOFError for a cut
-# header.
+# What PIL raises on damaged content: SyntaxError for a broken PNG, EOFError for a cut header, and so on.
 DAMAGE: Final = (
     OSError,
     SyntaxError,

@@ -15,8 +15,7 @@ from PIL import Image
 from benchbed.datasets.image_file import DAMAGE, damaged, read_content
 from benchbed.errors import DataError
 
-# PNG specification (W3C, third edition), section 11.2.1: 8 bytes signature, 8 bytes chunk head, 8 bytes size,
-# then the depth.
+# PNG specification, section 11.2.1: after 8 bytes of signature, 8 of chunk head and 8 of image size.
 _BIT_DEPTH_AT: Final = 24
 _OUT_OF_RANGE: Final = 254
 
@@ -65,16 +64,13 @@ def _check_kind(path: Path, image: Image.Image, content: bytes) -> None:
     if image.mode in ("RGB", "RGBA", "LA"):
         raise DataError(
             f"{path} is a colour mask (PNG mode {image.mode}): label indices are expected, in a palette (P) "
-            "or "
-            "8-bit grey (L) PNG; put the dataset's own mask there, or convert each colour to its class index"
+            "or 8-bit grey (L) PNG; put the dataset's own mask there, or convert each colour to its class index"
         )
-    # A palette stores indices at any depth; grey of another depth is rescaled by PIL and cv2 alike, which
-    # changes labels.
+    # A palette stores indices at any depth; grey of another depth is rescaled by PIL and cv2 alike.
     if image.mode not in ("P", "L") or (image.mode == "L" and content[_BIT_DEPTH_AT] != 8):
         raise DataError(
             f"{path} is a PNG of mode {image.mode} with {content[_BIT_DEPTH_AT]} bits a pixel: label indices "
-            "are "
-            "expected in a palette (P) or 8-bit grey (L) PNG; convert it without rescaling its values"
+            "are expected in a palette (P) or 8-bit grey (L) PNG; convert it without rescaling its values"
         )
 
 
@@ -98,8 +94,7 @@ def to_labels(mask: LabelPng, table: NDArray[np.uint8], expected: str) -> NDArra
         expected: the permitted raw values in words, for the message.
 
     Raises:
-        DataError: a raw value is out of range; the message names the value, how many pixels hold it, and the
-            file.
+        DataError: a raw value is out of range; the message names it, its pixels and the file.
     """
     labels = table[mask.indices]
     outside = labels == _OUT_OF_RANGE
@@ -108,8 +103,7 @@ def to_labels(mask: LabelPng, table: NDArray[np.uint8], expected: str) -> NDArra
         most = int(counts.argmax())
         others = f" (and {len(values) - 1} other such values)" if len(values) > 1 else ""
         raise DataError(
-            f"{mask.path} holds the label value {values[most]} in {counts[most]:,} pixels{others}: expected "
-            f"{expected}; "
-            "put the dataset's own mask there"
+            f"{mask.path} holds the label value {values[most]} in {counts[most]:,} pixels{others}: "
+            f"expected {expected}; put the dataset's own mask there"
         )
     return labels

@@ -11,8 +11,7 @@ from benchbed.datasets.dataset import DatasetCard
 if TYPE_CHECKING:
     from benchbed.datasets.voc_reader import VocDataset
 
-# Label order: mask value k is label k - 1 (SPNet's split, as ZegFormer, zsseg, DeOP, ZegCLIP and MaskCLIP+
-# use it).
+# Label order: mask value k is label k - 1. SPNet's split, used by ZegFormer, zsseg, DeOP, ZegCLIP, MaskCLIP+.
 SEEN: Final = (
     "aeroplane",
     "bicycle",
@@ -39,7 +38,8 @@ def _spelt(**changes: str) -> tuple[str, ...]:
 
 
 # The words each author's code puts into prompts; they change results. ZegFormer: register_pascal_voc.py;
-# zsseg and DeOP: register_voc_seg.py; ZegCLIP: dataloader/voc12.py; SAN: san/data/datasets/register_voc.py.
+# zsseg and DeOP: register_voc_seg.py; ZegCLIP: dataloader/voc12.py; SAN: san/data/datasets/register_voc.py;
+# MaskCLIP: tools/maskclip_utils/prompt_engineering.py.
 _SPELLINGS: Final = MappingProxyType(
     {
         "zegformer": _spelt(pottedplant="potted plant"),
@@ -47,6 +47,9 @@ _SPELLINGS: Final = MappingProxyType(
         "deop": _spelt(),
         "zegclip": _spelt(),
         "san": _spelt(tvmonitor="tv"),
+        "maskclip": _spelt(
+            aeroplane="airplane", diningtable="dining table", pottedplant="potted plant", tvmonitor="tv monitor"
+        ),
     }
 )
 
@@ -64,22 +67,21 @@ DATASET: Final = DatasetCard(
         "(2 GB, MD5 6cd6e144f989b92b3379bac3b3de84fd)"
     ),
     layout=(
-        "the folder that holds VOCdevkit (or VOCdevkit, or VOC2012 itself), with JPEGImages, "
-        "SegmentationClass and "
-        "ImageSets/Segmentation/val.txt; a part of val works, the list then names only what is there"
+        "the folder that holds VOCdevkit (or VOCdevkit, or VOC2012 itself), with JPEGImages, SegmentationClass "
+        "and ImageSets/Segmentation/val.txt; a part of val works, the list then names only what is there"
     ),
     terms="photos from Flickr, under Flickr's terms of use; annotations by the PASCAL VOC organisers",
     protocol_notes=(
-        "Background (0) is ignored like void (255): mask value k is label k - 1; 20 classes, not 21.",
-        "SPNet's split: the first 15 classes are seen, pottedplant, sheep, sofa, train, tvmonitor unseen.",
-        "All 20 classes compete at every pixel, seen and unseen alike (generalised zero-shot).",
-        "Predictions on ignored pixels count for nothing, not even as false positives.",
-        "Label maps are compared at the image's original size, over the whole list at once, not per image.",
-        "In training, unseen classes' pixels are ignored; images that show them stay in.",
-        "This is not ZS3Net's split, which counts background as a class and has other unseen classes.",
+        "SPNet's split: the first 15 classes are seen; pottedplant, sheep, sofa, train, tvmonitor unseen",
+        "All 20 classes compete at every pixel, seen and unseen alike (generalised zero-shot)",
+        "Predictions on ignored pixels count for nothing, not even as false positives",
+        "Label maps are compared at the image's original size, over the whole list at once, not per image",
+        "In training, unseen classes' pixels are ignored; images that show them stay in",
+        "This is not ZS3Net's split, which counts background as a class and has other unseen classes",
     ),
     # ZegFormer Base-VOC-20.yaml and zsseg Base-VOC11K-20.yaml: MIN_SIZE_TEST 512, MAX_SIZE_TEST 2048.
     matched_sides=(512, 2048),
+    background="ignored like void: mask value k is label k - 1; 20 classes, not 21",
     spellings=_SPELLINGS,
 )
 
@@ -92,8 +94,7 @@ def open_voc(data_root: Path | None) -> VocDataset:
             `$BENCHBED_DATA/voc`.
 
     Raises:
-        MissingError: no data root was given and `$BENCHBED_DATA` has no VOC; the message says where to get
-            it.
+        MissingError: no data root was given and `$BENCHBED_DATA` has no VOC.
         DataError: the folder or its list is missing in part or malformed.
     """
     from benchbed.datasets.voc_folder import find_voc

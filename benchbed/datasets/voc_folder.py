@@ -16,9 +16,8 @@ from benchbed.errors import DataError, MissingError
 TAR: Final = "VOCtrainval_11-May-2012.tar"
 PAGE: Final = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
 HOW_TO_GET: Final = (
-    f"get {TAR} (2 GB) from {PAGE}, unpack it with `tar xf {TAR}`, and pass the folder that then holds "
-    "VOCdevkit "
-    "as --data-root"
+    f"get {TAR} (2 GB) from {PAGE}, unpack it with `tar xf {TAR}`, "
+    "and pass the folder that then holds VOCdevkit as --data-root"
 )
 PARTS: Final = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
 _SHOWN: Final = 3
@@ -78,8 +77,7 @@ class VocFolder:
             shown = "; ".join(self._what_lacks(name, pair) for name, pair in lacking[:_SHOWN])
             rest = f"; and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
             raise DataError(
-                f"{self.list_file(split)} names {len(names):,} images, of which {len(lacking):,} lack a "
-                "file: "
+                f"{self.list_file(split)} names {len(names):,} images, of which {len(lacking):,} lack a file: "
                 f"{shown}{rest}; copy the missing files there, or take these ids out of the list"
             )
         return tuple((image or 0, mask or 0) for image, mask in sizes)
@@ -115,10 +113,8 @@ def find_voc(data_root: Path | None) -> VocFolder:
         )
     missing = [part for part in PARTS if not _has(found, part)]
     if missing:
-        raise DataError(
-            f"{found} has no {' and no '.join(missing)}: expected the folders {', '.join(PARTS)}; "
-            f"{HOW_TO_GET}"
-        )
+        lacks, expected = " and no ".join(missing), ", ".join(PARTS)
+        raise DataError(f"{found} has no {lacks}: expected the folders {expected}; {HOW_TO_GET}")
     return VocFolder(found)
 
 
@@ -126,9 +122,8 @@ def _from_environment() -> Path:
     root = os.environ.get("BENCHBED_DATA", "")
     if not root:
         raise MissingError(
-            f"dataset voc needs PASCAL VOC 2012, and no --data-root was given: {HOW_TO_GET} (or set "
-            "BENCHBED_DATA to a "
-            "folder whose subfolder voc holds it)"
+            f"dataset voc needs PASCAL VOC 2012, and no --data-root was given: {HOW_TO_GET} "
+            "(or set BENCHBED_DATA to a folder whose subfolder voc holds it)"
         )
     return Path(root)
 
@@ -168,8 +163,7 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
     if wrong is not None:
         raise DataError(
             f"{path} has the line {wrong!r}: expected a bare image id such as 2007_000033, without folder, "
-            "ending or flag; "
-            "put the segmentation list of the dataset there"
+            "ending or flag; put the segmentation list of the dataset there"
         )
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:

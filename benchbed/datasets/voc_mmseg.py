@@ -6,7 +6,7 @@ Importing it takes seconds (mmsegmentation imports torch); the bench itself read
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -36,7 +36,10 @@ class BenchbedVOC20(BaseSegDataset):  # type: ignore[misc]
         DataError: the folder or its list is missing in part or malformed.
     """
 
-    METAINFO = {"classes": DATASET.names, "palette": voc_palette()[1 : len(DATASET.names) + 1].tolist()}
+    METAINFO: ClassVar[dict[str, Any]] = {
+        "classes": DATASET.names,
+        "palette": voc_palette()[1 : len(DATASET.names) + 1].tolist(),
+    }
 
     def __init__(
         self, data_root: str | Path | None = None, split: str = DATASET.split, **keywords: Any

@@ -49,7 +49,6 @@ def check_palette(mask: LabelPng) -> None:
     for index, colour in zip(used, colours, strict=True):
         if _INDEX_OF[colour] not in (0, index):
             raise DataError(
-                f"{mask.path} stores index {index} for the colour {colour}, which is VOC's label "
-                f"{_INDEX_OF[colour]}: "
-                "a tool re-ordered its palette; put the dataset's own mask there"
+                f"{mask.path} stores index {index} for the colour {colour}, "
+                f"which VOC has at {_INDEX_OF[colour]}: a tool re-ordered its palette; put the dataset's own mask there"
             )

@@ -15,8 +15,7 @@ from benchbed.datasets.voc_palette import check_palette
 from benchbed.errors import DataError
 
 # SPNet's protocol as zsseg's datasets/prepare_voc_sem_seg.py writes it (`full_clsID_to_trID`): background and
-# void are ignored, class k of the mask is label k - 1. mmsegmentation calls the same thing
-# `reduce_zero_label`.
+# void are ignored, class k of the mask is label k - 1. mmsegmentation calls it `reduce_zero_label`.
 TABLE: Final = label_table({0: 255, 255: 255} | {raw: raw - 1 for raw in range(1, 21)})
 _EXPECTED: Final = "0 (background), 1 to 20 (the classes) and 255 (void)"
 
@@ -35,9 +34,8 @@ class VocDataset(Dataset):
         self._ids = folder.names(DATASET.split)
         if len(self._ids) > DATASET.full_size:
             raise DataError(
-                f"{folder.list_file(DATASET.split)} names {len(self._ids):,} images: the official "
-                f"{DATASET.split} has "
-                f"{DATASET.full_size:,}, so this is another list; {HOW_TO_GET}"
+                f"{folder.list_file(DATASET.split)} names {len(self._ids):,} images: "
+                f"the official {DATASET.split} has {DATASET.full_size:,}, so this is another list; {HOW_TO_GET}"
             )
         self._sizes = folder.file_sizes(self._ids, DATASET.split)
 
@@ -76,9 +74,9 @@ class VocDataset(Dataset):
         image, mask = read_photo(image_path), read_label_png(mask_path)
         if image.shape[:2] != mask.indices.shape:
             raise DataError(
-                f"{image_path} is {_size(image.shape)} but its mask {mask_path} is "
-                f"{_size(mask.indices.shape)} "
-                "(width x height): equal sizes are expected; put the dataset's own pair there"
+                f"{image_path} is {_size(image.shape)} "
+                f"but its mask {mask_path} is {_size(mask.indices.shape)} (width x height): "
+                "equal sizes are expected; put the dataset's own pair there"
             )
         labels = to_labels(mask, TABLE, _EXPECTED)
         check_palette(mask)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 IntArray = NDArray[np.integer[Any]]
 
-# Pixels a word of the coarse search: one uint32 holds four boolean flags. Of 2, 4 and 8, four was fastest on
-# smooth maps and on noisy ones (2 vCPU AMD EPYC, numpy 2.4).
+# Pixels a word of the coarse search: one uint32 holds four boolean flags. Eight were slower on smooth maps and no
+# faster on noisy ones (AMD EPYC, numpy 2.4).
 _WORD = 4
 
 

@@ -92,7 +92,7 @@ def _accuracy_notes(group: Sequence[Record]) -> tuple[str, ...]:
     notes.append(
         f"absent classes: rule {first.protocol['absent_rule']}; background {first.protocol['background']}"
     )
-    notes += [note for record in group for note in record.dataset["notes"]]
+    notes += [note for record in group for note in record.dataset["notes"][:1]]
     if first.dataset["images"] < first.dataset["full_size"]:
         notes.append(
             f"{first.dataset['coverage']}: not the official {first.dataset['split']} split as a whole"

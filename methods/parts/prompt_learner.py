@@ -83,8 +83,8 @@ class PromptLearner(nn.Module):
             embeddings [N, L, width], L as long as the longest prompt, and [N] int64.
         """
         device = self.prefix_prompt.device
-        lengths = torch.tensor([len(word) for word in words])
-        longest = int(lengths.max())
+        lengths = [len(word) for word in words]
+        longest = max(lengths)
         ids = torch.tensor(
             [[*word, *[0] * (longest - len(word))] for word in words], dtype=torch.long, device=device
         )
@@ -94,6 +94,6 @@ class PromptLearner(nn.Module):
             torch.cat(
                 [head, name[:n], self.dot_signal, self.end_signal, self.pad_signal.expand(longest - n, -1)]
             )
-            for name, n in zip(names, lengths.tolist(), strict=True)
+            for name, n in zip(names, lengths, strict=True)
         ]
-        return torch.stack(rows), (lengths + len(head) + 1).to(device)
+        return torch.stack(rows), torch.tensor([len(head) + n + 1 for n in lengths], device=device)

@@ -43,7 +43,7 @@ def load(tensors: Mapping[str, Tensor], **overrides: Any) -> SAN:
     told = sizes_told_by(ours)
     if shallow is not None:
         told["shallow"] = shallow
-    segmenter = SAN(_settled(told, given, fusions=_count(ours, "side.fusion.")))
+    segmenter = SAN(settle(told, given, fusions=_count(ours, "side.fusion.")))
     ignored = {name: reason for name, reason in IGNORED.items() if name in tensors}
     conversion = assign(segmenter, ours, ignored)
     segmenter.conversion = replace(conversion, used=tuple(sources[name] for name in conversion.used))
@@ -99,8 +99,17 @@ def _count(ours: Mapping[str, Tensor], prefix: str) -> int:
     return len({name[len(prefix) :].split(".")[0] for name in ours if name.startswith(prefix)})
 
 
-def _settled(told: Mapping[str, Any], given: Mapping[str, Any], fusions: int) -> SanSize:
-    """Shapes first, then keywords, then defaults; a keyword against the shapes is an error."""
+def settle(told: Mapping[str, Any], given: Mapping[str, Any], fusions: int) -> SanSize:
+    """Sizes from shapes first, then keywords, then defaults.
+
+    Args:
+        told: fields that shapes tell.
+        given: keywords, by `plain`.
+        fusions: fusion layers in the checkpoint.
+
+    Raises:
+        CheckpointError: a keyword against the shapes, or sizes that do not fit together.
+    """
     for name in sorted(set(told) & set(given)):
         _agree(name, told[name], given[name])
     known = {**told, **given}

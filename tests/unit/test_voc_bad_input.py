@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from voc_devkit import COLOURS, Devkit, write_devkit, write_mask, write_photo
 
@@ -18,6 +21,20 @@ from benchbed.errors import EXIT_MISSING, DataError, MissingError
 @pytest.fixture
 def kit(tmp_path: Path) -> Devkit:
     return write_devkit(tmp_path / "data")
+
+
+def grey_png_of_four_bits(values: NDArray[np.uint8]) -> bytes:
+    """A PNG of values 0..15, [H, W] with W even, by hand: PIL cannot write one."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    packed = (values[:, ::2] << 4) | values[:, 1::2]
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 4, 0, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
 
 
 class TestRoot:
@@ -228,6 +245,14 @@ class TestMaskKinds:
     def test_one_bit(self, kit: Devkit) -> None:
         Image.fromarray(kit.raw[kit.ids[0]] == 3).save(kit.mask(kit.ids[0]))
         with pytest.raises(DataError, match=r"mode 1 with 1 bits a pixel"):
+            open_voc(kit.root).sample(0)
+
+    def test_grey_of_four_bits(self, kit: Devkit) -> None:
+        """Decoders stretch 0..15 to 0..255: the stored 1 would come out as 17, a valid label."""
+        path = kit.mask(kit.ids[0])
+        path.write_bytes(grey_png_of_four_bits(np.ones((60, 80), np.uint8)))
+        assert np.unique(np.asarray(Image.open(path))).tolist() == [17]
+        with pytest.raises(DataError, match=r"mode L with 4 bits a pixel"):
             open_voc(kit.root).sample(0)
 
     @pytest.mark.parametrize(("value", "count"), [(21, 1), (37, 12), (254, 5)])

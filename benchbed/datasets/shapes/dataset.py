@@ -11,18 +11,19 @@ from benchbed.datasets.shapes.scenes import DEFAULT_SEED, GENERATOR_VERSION, SPL
 
 DATASET = DatasetCard(
     name="shapes",
-    title="embedded: 200 drawn scenes, 20 compositional classes, 15 seen and 5 unseen",
+    title="embedded: 200 drawn scenes, 20 compositional classes, 15 seen / 5 unseen",
     names=CLASSES,
     seen=tuple(class_id in SEEN for class_id in range(len(CLASSES))),
     full_size=SPLIT_SIZES["val"],
     split="val",
     open="benchbed.datasets.shapes.dataset:open_val",
     source="",
-    layout="",
+    layout="nothing: scenes are drawn when they are asked for",
     terms="Apache-2.0, with benchbed itself",
     protocol_notes=(
-        "Drawn by benchbed; its numbers rank nothing in the real world.",
-        "Pixels of the 5 unseen classes are labelled in both splits; training must ignore them.",
+        "drawn by benchbed, not photographed: figures on shapes rank nothing in the real world",
+        "unseen classes do not come last in label order; each joins a texture and a shape seen elsewhere",
+        "unseen pixels are labelled in both splits; training must ignore them",
     ),
     matched_sides=(128, 160),
     background="ignored: the ground and its clutter are labelled 255, in training and in evaluation",

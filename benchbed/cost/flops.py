@@ -1,0 +1,185 @@
+"""FLOPs of a segmenter: the image side by stage, the text side apart, the label map apart; two counters that must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from benchbed.cost.flop_counters import TorchCount, count_with_fvcore, count_with_torch
+from benchbed.cost.label_map_flops import label_map_flops
+from benchbed.cost.mac_formulas import vit_macs
+from benchbed.cost.shape_only import shape_only, without_values
+from benchbed.errors import MeasurementError
+from benchbed.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from benchbed.images import ImageBatch
+    from benchbed.segmenter import Segmenter, TextFeatures
+
+FLOPS_PER_MAC: Final = 2
+TOLERANCE: Final = 0.002  # of the larger one: how far two counts of the same work may lie apart
+PROBE_CLASSES: Final = (
+    2  # classes on which both counters check the text tower; its operators do not depend on their number
+)
+COUNTED: Final = (
+    "convolutions, linear layers, matrix products and the products of attention; 1 multiply-add = 2 FLOPs; "
+    "norms, activations, softmax, biases and interpolation are not counted; attention under a mask counts in full"
+)
+
+
+@dataclass(frozen=True)
+class Flops:
+    """FLOPs (2 a multiply-add) of one batch and one vocabulary.
+
+    Attributes:
+        total: of `segment` with text features at hand.
+        per_stage: its parts by torch's counter, a nested stage's apart from those of the stage around it, `unaccounted`
+            being the rest; they sum to `total`.
+        text: of `encode_vocabulary` over the whole vocabulary; paid once where text is cached.
+        label_map: of the products that make class scores per pixel from masks and classes (`benchbed.scores`), by
+            formula; interpolation is not counted.
+        counters: `segment` by `fvcore` and by `torch`; they agree within 0.2 %, or there is no result.
+        text_counted_on: `shapes` where the text tower ran without values, `values` where it really ran.
+        counted: what counts, in words.
+    """
+
+    total: int
+    per_stage: dict[str, int]
+    text: int
+    label_map: int
+    counters: dict[str, int]
+    text_counted_on: str
+    counted: str = COUNTED
+
+    @property
+    def gmac(self) -> float:
+        """`total` in billions of multiply-adds, which many papers print as "GFLOPs"."""
+        return self.total / FLOPS_PER_MAC / 1e9
+
+
+def count_flops(
+    segmenter: Segmenter, images: ImageBatch, vocabulary: Vocabulary, text: TextFeatures | None = None
+) -> Flops:
+    """Count one forward pass, which runs twice, for real: what crop-based methods do depends on values.
+
+    Args:
+        segmenter: in evaluation mode.
+        images: B images.
+        vocabulary: K classes.
+        text: its features, if they are at hand or shall be made up; else the segmenter's cached ones.
+
+    Raises:
+        MeasurementError: the counters disagree, one cannot follow, or an operator that should count has no formula.
+    """
+    if segmenter.training:
+        raise MeasurementError(f"FLOPs: {type(segmenter).__name__} is in training mode; call .eval() first")
+    with torch.no_grad():
+        features = _plain(text or segmenter.text_for(vocabulary))
+    torch_count = count_with_torch(lambda: segmenter.segment(images, features))
+    fvcore_flops = count_with_fvcore(lambda: segmenter.segment(images, features), segmenter)
+    agree("the forward pass", fvcore=fvcore_flops, torch=torch_count.total)
+    text_flops, counted_on = count_text(segmenter, vocabulary)
+    scores: Any = torch_count.result
+    return Flops(
+        total=torch_count.total,
+        per_stage=torch_count.per_stage,
+        text=text_flops,
+        label_map=label_map_flops(scores),
+        counters={"fvcore": fvcore_flops, "torch": torch_count.total},
+        text_counted_on=counted_on,
+    )
+
+
+def count_text(segmenter: Segmenter, vocabulary: Vocabulary) -> tuple[int, str]:
+    """FLOPs of encoding a vocabulary, and what they were counted on (`shapes` or `values`).
+
+    Both counters check the first two classes for real; torch's alone counts them all, on a copy without values where
+    that is possible: 2,394 prompts then take a second, not a minute.
+
+    Raises:
+        MeasurementError: as `count_flops`.
+    """
+    probe = first_classes(vocabulary, PROBE_CLASSES)
+    fvcore_flops = count_with_fvcore(lambda: segmenter.encode_vocabulary(probe), segmenter)
+    torch_flops = count_with_torch(lambda: segmenter.encode_vocabulary(probe)).total
+    agree(f"the text tower on {len(probe)} classes", fvcore=fvcore_flops, torch=torch_flops)
+    try:
+        return _count_text_shapes(segmenter, vocabulary), "shapes"
+    except MeasurementError:
+        raise
+    except (
+        Exception
+    ):  # whatever stops a pass without values says nothing of the real one, which is tried next
+        return count_with_torch(lambda: segmenter.encode_vocabulary(vocabulary)).total, "values"
+
+
+def _count_text_shapes(segmenter: Segmenter, vocabulary: Vocabulary) -> int:
+    copy = shape_only(segmenter)
+    count: TorchCount = without_values(lambda: count_with_torch(lambda: copy.encode_vocabulary(vocabulary)))
+    return count.total
+
+
+def first_classes(vocabulary: Vocabulary, count: int) -> Vocabulary:
+    """The vocabulary of its first `count` classes."""
+    return Vocabulary(vocabulary.names[:count], vocabulary.seen[:count], vocabulary.prompts[:count])
+
+
+def agree(what: str, **counts: int) -> None:
+    """Raise if counts of the same work differ by more than 0.2 % of the largest.
+
+    Raises:
+        MeasurementError: with every count.
+    """
+    lowest, highest = min(counts.values()), max(counts.values())
+    if highest - lowest > TOLERANCE * highest:
+        found = ", ".join(f"{name} {flops / 1e9:.4f} GFLOP" for name, flops in counts.items())
+        raise MeasurementError(
+            f"FLOPs of {what}: the counters disagree ({found}; at most {TOLERANCE:.1%} is allowed): one of them misses "
+            "an operator, or the pass does not do the same work each time; neither number can be trusted"
+        )
+
+
+def check_counters(build: Callable[[], nn.Module] | None = None) -> dict[str, int]:
+    """Count CLIP's ViT-B/16 at 224 pixels by hand and by both counters (17.5635 GMAC, ecosystem.md section 6).
+
+    Args:
+        build: makes the tower; open_clip's `ViT-B-16` visual tower with random weights if not given.
+
+    Returns:
+        FLOPs: `hand`, `fvcore`, `torch`.
+
+    Raises:
+        MeasurementError: a counter is off by more than 0.2 %: this torch or fvcore cannot be trusted to count.
+    """
+    tower = (build or _open_clip_tower)().eval()
+    image = torch.zeros(1, 3, 224, 224)
+    counts = {
+        "hand": FLOPS_PER_MAC * vit_macs(image=224, patch=16, width=768, layers=12, embedding=512),
+        "fvcore": count_with_fvcore(lambda: tower(image), tower),
+        "torch": count_with_torch(lambda: tower(image)).total,
+    }
+    agree("ViT-B/16 at 224 pixels", **counts)
+    return counts
+
+
+def _open_clip_tower() -> nn.Module:
+    from open_clip.transformer import VisionTransformer
+
+    tower: nn.Module = VisionTransformer(
+        image_size=224, patch_size=16, width=768, layers=12, heads=12, mlp_ratio=4.0, output_dim=512
+    )
+    return tower
+
+
+def _plain(text: TextFeatures) -> TextFeatures:
+    """Features made under inference_mode as ordinary tensors, which a trace can hold."""
+    copied = tree_map_only(
+        Tensor, lambda each: each.clone() if each.is_inference() else each, dict(text.extra)
+    )
+    embeddings = text.embeddings.clone() if text.embeddings.is_inference() else text.embeddings
+    return replace(text, embeddings=embeddings, extra=copied)

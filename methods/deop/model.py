@@ -1,0 +1,127 @@
+"""DeOP (Han et al., ICCV 2023): decoupled one-pass open-vocabulary segmentation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchbed.checkpoints import Conversion
+from benchbed.clip import TextTower
+from benchbed.errors import UsageError
+from benchbed.images import ImageBatch
+from benchbed.input_spec import IMAGENET_MEAN, IMAGENET_STD, InputSpec
+from benchbed.scores import MaskScores
+from benchbed.segmenter import Segmenter, TextFeatures
+from benchbed.stages import stage
+from benchbed.vocabulary import Vocabulary
+from methods.deop.clip_pass import SeveredTower
+from methods.deop.heatmap_decoder import HeatmapDecoder
+from methods.deop.sizes import SIZES, DeOPSize
+from methods.parts.prompt_learner import PromptLearner
+from methods.parts.proposal_network import ProposalHead
+from methods.parts.resnet import ResNet
+
+TEMPERATURE: Final = 100.0  # fixed; CLIP's own logit_scale is not used
+
+
+class DeOP(Segmenter):
+    """Mask proposals of a frozen MaskFormer, classified by features of one pass of CLIP over the whole image.
+
+    Only the classification decoder, its queries, the learned positions, the prompt's context and the no-object vector are
+    trained (section 3.4); `requires_grad` says which.
+
+    Args:
+        size: of all parts.
+        input_spec: how images enter both networks.
+    """
+
+    clip_prefixes = ("visual.", "text.")
+    text_prefixes = ("text.", "prompt.")
+
+    def __init__(self, size: DeOPSize, input_spec: InputSpec) -> None:
+        super().__init__(input_spec)
+        width = size.clip.embed_dim
+        self.size = size
+        self.conversion: Conversion | None = None
+        self.backbone = ResNet(size.backbone)
+        self.sem_seg_head = ProposalHead(size.proposals, size.backbone.channels)
+        self.visual = SeveredTower(size)
+        self.text = TextTower(size.clip)
+        self.prompt = PromptLearner(size.clip.text_width, size.context_vectors)
+        self.prompt.take_signals(self.text)
+        self.non_object_embedding = nn.Parameter(torch.randn(1, width) * width**-0.5)
+        self.query_embedding = nn.Embedding(size.proposals.queries, width)
+        self.decoder = HeatmapDecoder(size)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        self.requires_grad_(False)
+        for part in (self.decoder, self.query_embedding, self.prompt):
+            part.requires_grad_(True)
+        self.non_object_embedding.requires_grad_(True)
+        for name, parameter in self.visual.named_parameters():
+            parameter.requires_grad_(name.endswith("learned_position"))
+
+    def encode_vocabulary(self, vocabulary: Vocabulary) -> TextFeatures:
+        """[K, D] unit-norm features of one learned prompt a class.
+
+        Raises:
+            UsageError: a class name is too long for the prompt.
+        """
+        return TextFeatures(self.prompt(vocabulary.prompts, self.text))
+
+    def segment(self, images: ImageBatch, text: TextFeatures) -> MaskScores:
+        """Q masks and their Q x K class probabilities, the no-object column dropped."""
+        with stage("backbone"):
+            features = self.backbone(images.tensor)
+        with stage("proposals"):
+            mask_logits = self.sem_seg_head(features).mask_logits
+        del features
+        with stage("clip_image"):
+            patches = self.visual(images.tensor, mask_logits)
+        with stage("classify"):
+            anchors = self.decoder(patches, mask_logits, self.query_embedding.weight)
+            probabilities = self.class_logits(anchors, text).softmax(dim=-1)[..., :-1]
+        return MaskScores(mask_logits, probabilities, images.geometry, order="resize-scores")
+
+    def class_logits(self, anchors: Tensor, text: TextFeatures) -> Tensor:
+        """100 * cosine of proposals [B, Q, D] with classes and no-object, the last column: [B, Q, K + 1] float32.
+
+        Kept out of autocast: at a temperature of 100 bfloat16 would round logits to the nearest half.
+        """
+        with torch.autocast(anchors.device.type, enabled=False):
+            return TEMPERATURE * anchors.float() @ self.classifier(text).float().T
+
+    def classifier(self, text: TextFeatures) -> Tensor:
+        """[K + 1, D] unit-norm rows: the classes, then no-object."""
+        nothing = F.normalize(self.non_object_embedding, dim=-1)
+        return torch.cat([text.embeddings, nothing.to(text.embeddings.dtype)])
+
+
+def build(
+    size: str | DeOPSize = "r101c-vit-b16",
+    short_side: int = 512,
+    longest_side: int = 2048,
+) -> DeOP:
+    """A DeOP with random weights.
+
+    Args:
+        size: one of `SIZES` by name, or sizes of your own.
+        short_side, longest_side: the input rule, pixels.
+    """
+    spec = InputSpec(short_side, longest_side, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)
+    return DeOP(named_size(size) if isinstance(size, str) else size, spec)
+
+
+def named_size(name: str) -> DeOPSize:
+    """One of `SIZES`.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if name not in SIZES:
+        raise UsageError(f"size={name!r}: DeOP has no such size; expected one of {', '.join(SIZES)}")
+    return SIZES[name]

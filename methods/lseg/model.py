@@ -1,0 +1,134 @@
+"""LSeg (Li, Weinberger, Belongie, Koltun, Ranftl; ICLR 2022): pixel embeddings classified by embeddings of bare class names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from benchbed.scores import DenseScores
+from torch import Tensor, nn
+
+from benchbed.checkpoints import Conversion
+from benchbed.clip import TextTower
+from benchbed.images import ImageBatch
+from benchbed.mmseg_input import IGNORED
+from benchbed.segmenter import Segmenter, TextFeatures
+from benchbed.stages import stage
+from benchbed.vocabulary import Vocabulary
+from methods.lseg.decoder import Decoder, doubled
+from methods.lseg.framing import black, blackened
+from methods.lseg.reassemble import Reassemble
+from methods.lseg.regularisation import Regularisation
+from methods.lseg.resnet import ResNetEncoder
+from methods.lseg.similarity import similarities
+from methods.lseg.sizes import STRIDES, LSegSize, plain
+from methods.lseg.sliding import multi_scale
+from methods.lseg.vit import VitEncoder
+
+BARE: Final = ("{}",)  # clip.tokenize(labels): no template
+OTHERS: Final = "others"  # the first label of every zero-shot episode (lseg_net_zs.py); the demo says "other"
+
+
+class LSeg(Segmenter):
+    """Language-driven semantic segmentation.
+
+    Stages: `backbone` is the image encoder and the decoder, `classify` the products with the class names and the
+    regularisation block, `compose` the merging of windows in evaluation `multi-scale`.
+
+    Args:
+        size: all sizes and choices.
+    """
+
+    clip_prefixes = ("text.",)
+    text_prefixes = ("text.",)
+
+    def __init__(self, size: LSegSize) -> None:
+        super().__init__(size.inputs)
+        self.size = size
+        self.conversion: Conversion | None = None
+        self.text = TextTower(size.text)
+        self.encoder = VitEncoder(size) if size.encoder == "vit" else ResNetEncoder()
+        self.reassemble = nn.ModuleList(
+            Reassemble(size.width, channels, size.patch, stride)
+            for channels, stride in zip(size.pyramid, STRIDES, strict=True)
+            if size.encoder == "vit"
+        )
+        self.decoder = Decoder(size.pyramid, size.features, size.text.embed_dim)
+        self.regularise = (
+            None
+            if size.regularisation == "none"
+            else Regularisation(size.regularisation, size.depth, size.activation)
+        )
+        self.text.requires_grad_(False)  # not among the optimiser's groups (lsegmentation_module.py)
+
+    def encode_vocabulary(self, vocabulary: Vocabulary) -> TextFeatures:
+        """[K, D] unit-norm embeddings of the bare prompts."""
+        return TextFeatures(self.text.encode_words(vocabulary.prompts, BARE))
+
+    def segment(self, images: ImageBatch, text: TextFeatures) -> DenseScores:
+        """Logits [B, K, H / 2, W / 2], to be doubled with corners aligned; at full size in evaluation `multi-scale`."""
+        if self.size.evaluation == "multi-scale":
+            return self.sweep(images, text)
+        framed = blackened(images, self.input_spec)
+        return DenseScores(self.logits(framed.tensor, text), framed.geometry, align_corners=True)
+
+    def logits(self, tensor: Tensor, text: TextFeatures) -> Tensor:
+        """Network input [B, 3, H, W], sides multiples of 32, to logits [B, K, H / 2, W / 2], float32."""
+        with stage("backbone"):
+            embeddings = self.decoder(self.levels(tensor))
+        with stage("classify"):
+            logits = similarities(embeddings, text.embeddings, self.size.similarity)
+            return logits if self.regularise is None else self._regularised(logits)
+
+    def levels(self, tensor: Tensor) -> list[Tensor]:
+        """[B, 3, H, W] to four maps at strides 4, 8, 16 and 32."""
+        if isinstance(self.encoder, ResNetEncoder):
+            return list(self.encoder(tensor))
+        tokens, grid = self.encoder(tensor)
+        return [part(level, grid) for part, level in zip(self.reassemble, tokens, strict=True)]
+
+    def _regularised(self, logits: Tensor) -> Tensor:
+        with torch.autocast(logits.device.type, enabled=False):
+            return self.regularise(logits)  # type: ignore[misc,no-any-return]
+
+    def sweep(self, images: ImageBatch, text: TextFeatures) -> DenseScores:
+        """The official evaluator over each image by itself; scores [B, K, H, W], sums over scales and flips."""
+        height, width = images.tensor.shape[2:]
+        colour = black(self.input_spec, images.tensor)
+        rows = []
+        for row, geometry in zip(images.tensor, images.geometry, strict=True):
+            image = row[None, :, : geometry.valid[0], : geometry.valid[1]]
+            scores = multi_scale(
+                image, lambda windows: doubled(self.logits(windows, text)), self.size, colour
+            )
+            rows.append(F.pad(scores, (0, width - scores.shape[3], 0, height - scores.shape[2])))
+        return DenseScores(torch.cat(rows), images.geometry, align_corners=True)
+
+    def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """Plain cross entropy at full resolution, without a learned temperature or an auxiliary head.
+
+        Args:
+            images: B images.
+            labels: [B, H, W] int64 over the padded input; 255 is ignored. A batch of ignored pixels alone costs nothing.
+            text: features of the K classes that labels count.
+        """
+        framed = blackened(images, self.input_spec)
+        logits = doubled(self.logits(framed.tensor, text))[:, :, : labels.shape[1], : labels.shape[2]]
+        total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+        return {"loss_pixels": total / (labels != IGNORED).sum().clamp_min(1)}
+
+
+def episode(name: str) -> Vocabulary:
+    """The two labels of a zero-shot episode: `others`, then the class that the image is known to show."""
+    return Vocabulary((OTHERS, name), (True, False))
+
+
+def build(**keywords: Any) -> LSeg:
+    """An LSeg with random weights; the keywords are `LSegSize`'s, with `text` also by name.
+
+    Raises:
+        UsageError: an unknown keyword, or sizes that do not fit together.
+    """
+    return LSeg(replace(LSegSize(), **plain(keywords)))
