@@ -6,7 +6,6 @@ different formulas (ours, torch's own), so an operator that one forgets shows as
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -93,7 +92,8 @@ def count_with_torch(call: Call) -> TorchCount:
         MeasurementError: a heavy operator ran that has no formula.
     """
     with _quiet():
-        counter = FlopCounterMode(display=False, custom_mapping=_TORCH_FORMULAS)
+        counter: Any = FlopCounterMode(display=False, custom_mapping=_TORCH_FORMULAS)
+        counter.mod_tracker = _NoModules()
         spy = HeavySpy(counter.flop_registry)
         marks = StageMarks(counter.get_total_flops)
         with torch.no_grad(), fused_paths_off(), spy, counter, marks.running():
@@ -101,6 +101,18 @@ def count_with_torch(call: Call) -> TorchCount:
     refuse_uncounted("torch's counter", spy.uncounted)
     ledger = marks.ledger(lambda begin, end: end - begin)
     return TorchCount(counter.get_total_flops(), {name: int(flops) for name, flops in ledger.items()}, result)
+
+
+class _NoModules:
+    """In the place of torch's tracker of modules, whose hooks fail on a parameter given to a module under no_grad."""
+
+    parents: Final = frozenset({"Global"})
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def count_with_fvcore(call: Call, module: nn.Module | None = None) -> int:
@@ -142,11 +154,7 @@ def _fvcore_analysis() -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the counters' remarks about module hierarchies and tracing, which have no say in totals."""
-    tracker = logging.getLogger("torch.utils.module_tracker")
-    level = tracker.level
-    tracker.setLevel(logging.ERROR)
+    """Without the warnings of tracing (deprecation, traced constants), which have no say in a total."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-    tracker.setLevel(level)

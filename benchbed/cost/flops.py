@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 FLOPS_PER_MAC: Final = 2
 TOLERANCE: Final = 0.002  # of the larger one: how far two counts of the same work may lie apart
-PROBE_CLASSES: Final = (
-    2  # classes on which both counters check the text tower; its operators do not depend on their number
-)
 COUNTED: Final = (
     "convolutions, linear layers, matrix products and the products of attention; 1 multiply-add = 2 FLOPs; "
     "norms, activations, softmax, biases and interpolation are not counted; attention under a mask counts in full"
@@ -44,7 +41,7 @@ class Flops:
         label_map: of the products that make class scores per pixel from masks and classes (`benchbed.scores`), by
             formula; interpolation is not counted.
         counters: `segment` by `fvcore` and by `torch`; they agree within 0.2 %, or there is no result.
-        text_counted_on: `shapes` where the text tower ran without values, `values` where it really ran.
+        counted_on: for `segment` and `text`, what torch's counter saw: `shapes` (a pass without values) or `values`.
         counted: what counts, in words.
     """
 
@@ -53,7 +50,7 @@ class Flops:
     text: int
     label_map: int
     counters: dict[str, int]
-    text_counted_on: str
+    counted_on: dict[str, str]
     counted: str = COUNTED
 
     @property
@@ -65,7 +62,9 @@ class Flops:
 def count_flops(
     segmenter: Segmenter, images: ImageBatch, vocabulary: Vocabulary, text: TextFeatures | None = None
 ) -> Flops:
-    """Count one forward pass, which runs twice, for real: what crop-based methods do depends on values.
+    """Count one forward pass: by fvcore while it really runs, by torch's counter on shapes.
+
+    Where Python looks at values (which crops are worth a pass, say), torch's counter takes a second real pass.
 
     Args:
         segmenter: in evaluation mode.
@@ -80,53 +79,58 @@ def count_flops(
         raise MeasurementError(f"FLOPs: {type(segmenter).__name__} is in training mode; call .eval() first")
     with torch.no_grad():
         features = _plain(text or segmenter.text_for(vocabulary))
-    torch_count = count_with_torch(lambda: segmenter.segment(images, features))
-    fvcore_flops = count_with_fvcore(lambda: segmenter.segment(images, features), segmenter)
-    agree("the forward pass", fvcore=fvcore_flops, torch=torch_count.total)
-    text_flops, counted_on = count_text(segmenter, vocabulary)
-    scores: Any = torch_count.result
+
+    def segment(model: Segmenter) -> object:
+        return model.segment(images, features)
+
+    fvcore_flops = count_with_fvcore(lambda: segment(segmenter), segmenter)
+    seen, counted_on = _by_torch(segmenter, segment, fvcore_flops)
+    agree("the forward pass", fvcore=fvcore_flops, torch=seen.total)
+    text_flops, text_counted_on = count_text(segmenter, vocabulary)
+    scores: Any = seen.result
     return Flops(
-        total=torch_count.total,
-        per_stage=torch_count.per_stage,
+        total=seen.total,
+        per_stage=seen.per_stage,
         text=text_flops,
         label_map=label_map_flops(scores),
-        counters={"fvcore": fvcore_flops, "torch": torch_count.total},
-        text_counted_on=counted_on,
+        counters={"fvcore": fvcore_flops, "torch": seen.total},
+        counted_on={"segment": counted_on, "text": text_counted_on},
     )
 
 
 def count_text(segmenter: Segmenter, vocabulary: Vocabulary) -> tuple[int, str]:
     """FLOPs of encoding a vocabulary, and what they were counted on (`shapes` or `values`).
 
-    Both counters check the first two classes for real; torch's alone counts them all, on a copy without values where
-    that is possible: 2,394 prompts then take a second, not a minute.
+    Both counters check the first class, fvcore while it really runs: a text tower's operators do not depend on how many
+    classes there are. All classes are left to torch's counter: on shapes, 2,394 prompts take a second, not a minute.
 
     Raises:
         MeasurementError: as `count_flops`.
     """
-    probe = first_classes(vocabulary, PROBE_CLASSES)
-    fvcore_flops = count_with_fvcore(lambda: segmenter.encode_vocabulary(probe), segmenter)
-    torch_flops = count_with_torch(lambda: segmenter.encode_vocabulary(probe)).total
-    agree(f"the text tower on {len(probe)} classes", fvcore=fvcore_flops, torch=torch_flops)
+    first = Vocabulary(vocabulary.names[:1], vocabulary.seen[:1], vocabulary.prompts[:1])
+    fvcore_flops = count_with_fvcore(lambda: segmenter.encode_vocabulary(first), segmenter)
+    probe, _ = _by_torch(segmenter, lambda model: model.encode_vocabulary(first), fvcore_flops)
+    agree("the text tower on the first class", fvcore=fvcore_flops, torch=probe.total)
+    whole, counted_on = _by_torch(segmenter, lambda model: model.encode_vocabulary(vocabulary))
+    return whole.total, counted_on
+
+
+def _by_torch(
+    segmenter: Segmenter, work: Callable[[Segmenter], object], expected: int | None = None
+) -> tuple[TorchCount, str]:
+    """Count on a copy without values; really, where that fails or does not give what is expected."""
     try:
-        return _count_text_shapes(segmenter, vocabulary), "shapes"
-    except MeasurementError:
-        raise
-    except (
-        Exception
-    ):  # whatever stops a pass without values says nothing of the real one, which is tried next
-        return count_with_torch(lambda: segmenter.encode_vocabulary(vocabulary)).total, "values"
+        copy = shape_only(segmenter)
+        count = without_values(lambda: count_with_torch(lambda: work(copy)))
+        if expected is None or _close(count.total, expected):
+            return count, "shapes"
+    except Exception:  # whatever stops a pass without values says nothing of the real one, which comes next
+        pass
+    return count_with_torch(lambda: work(segmenter)), "values"
 
 
-def _count_text_shapes(segmenter: Segmenter, vocabulary: Vocabulary) -> int:
-    copy = shape_only(segmenter)
-    count: TorchCount = without_values(lambda: count_with_torch(lambda: copy.encode_vocabulary(vocabulary)))
-    return count.total
-
-
-def first_classes(vocabulary: Vocabulary, count: int) -> Vocabulary:
-    """The vocabulary of its first `count` classes."""
-    return Vocabulary(vocabulary.names[:count], vocabulary.seen[:count], vocabulary.prompts[:count])
+def _close(*counts: int) -> bool:
+    return max(counts) - min(counts) <= TOLERANCE * max(counts)
 
 
 def agree(what: str, **counts: int) -> None:
@@ -135,8 +139,7 @@ def agree(what: str, **counts: int) -> None:
     Raises:
         MeasurementError: with every count.
     """
-    lowest, highest = min(counts.values()), max(counts.values())
-    if highest - lowest > TOLERANCE * highest:
+    if not _close(*counts.values()):
         found = ", ".join(f"{name} {flops / 1e9:.4f} GFLOP" for name, flops in counts.items())
         raise MeasurementError(
             f"FLOPs of {what}: the counters disagree ({found}; at most {TOLERANCE:.1%} is allowed): one of them misses "

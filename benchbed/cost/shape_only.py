@@ -8,7 +8,9 @@ Then torch raises, and the caller measures with values instead.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -45,8 +47,20 @@ def without_values(call: Callable[[], Result]) -> Result:
         ValuesNeededError: it mixes numbers and no numbers in a way that shapes cannot follow.
         RuntimeError: it looks at a value that does not exist (torch's own errors).
     """
-    with torch.no_grad(), _NoLostWrites():
+    with _silent_failures(), torch.no_grad(), _NoLostWrites():
         return call()
+
+
+@contextmanager
+def _silent_failures() -> Iterator[None]:
+    """torch logs a traceback where shapes cannot be worked out; it is raised as well, and handled."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _NoLostWrites(TorchDispatchMode):

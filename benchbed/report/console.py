@@ -38,7 +38,8 @@ def _rich(table: Table) -> RichTable:
         title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
     )
     for index, heading in enumerate(table.columns):
-        rich.add_column(heading, justify="left" if index == 0 else "right", overflow="fold")
+        words = all(row[index].kind == "text" for row in table.rows)
+        rich.add_column(heading, justify="left" if words else "right", overflow="fold")
     for row in table.rows:
         rich.add_row(*[_text(cell) for cell in row])
     return rich

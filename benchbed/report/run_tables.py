@@ -16,6 +16,7 @@ from benchbed.report.figures import (
     throughput_figure,
 )
 from benchbed.report.table import Cell, Table, absent, number, significant, text, unique
+from benchbed.stages import STAGES, UNACCOUNTED
 
 MIB: Final = 2**20
 ACCURACY_COLUMNS: Final = {
@@ -159,11 +160,8 @@ def _cost_notes(group: Sequence[Record]) -> tuple[str, ...]:
     first = group[0]
     threads, precision = first.protocol["threads"], first.protocol["precision"]
     samples = [len(r.cost["latency"]["total_ms"]) for r in group if r.cost.get("latency")]
-    machine = (
-        first.environment.get("cpu_model")
-        if first.protocol["device"] == "cpu"
-        else first.environment.get("gpu_name")
-    )
+    gpu = first.environment.get("gpu") or {}
+    machine = first.environment["cpu"] if first.protocol["device"] == "cpu" else gpu.get("name", "CUDA device")
     notes = [
         f"latency: median of {min(samples)} interleaved rounds [95 % interval], {first.protocol['timed']}"
         if samples
@@ -185,8 +183,8 @@ def _cost_notes(group: Sequence[Record]) -> tuple[str, ...]:
 def stage_table(group: Sequence[Record]) -> Table:
     """Where the time of one image goes, median ms a stage; what no stage claims is `unaccounted`."""
     medians = {record.label: stage_medians(record) for record in group}
-    stages = list(dict.fromkeys(name for stages in medians.values() for name in stages))
-    stages.sort(key=lambda name: name == "unaccounted")
+    used = {name for stages in medians.values() for name in stages}
+    stages = [name for name in (*STAGES, UNACCOUNTED) if name in used]
     rows = tuple(
         (text(label), *[_stage_cell(each.get(name)) for name in stages]) for label, each in medians.items()
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchbed.clip import ImageTower, resize_position
 from methods.deop.sizes import DeOPSize
+from methods.parts.clip_block import mixing_block
 
 
 class SeveredTower(ImageTower):
@@ -46,8 +47,8 @@ class SeveredTower(ImageTower):
                 tokens, cover = tokens[:, 1:], None if cover is None else cover[:, 1:]
             tokens = self.run_block(index, tokens, grid, cover)
         patches = tokens[:, -grid[0] * grid[1] :]
-        embedded: Tensor = self.ln_post(patches) @ self.proj
-        return embedded.unflatten(1, grid)
+        embedded: Tensor = (self.ln_post(patches) @ self.proj).unflatten(1, grid)
+        return embedded
 
     def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Tokens [B, 1 + h*w, width] after `ln_pre`, CLS first, and their grid (h, w)."""
@@ -63,8 +64,7 @@ class SeveredTower(ImageTower):
             tokens = tokens + fit_count(block.learned_position, grid)[-tokens.shape[1] :].to(tokens.dtype)
         if index in self.severed and cover is not None:
             return severed_block(block, tokens, cover)
-        mixed: Tensor = block(tokens)
-        return mixed
+        return mixing_block(block, tokens)
 
 
 def severed_block(block: nn.Module, tokens: Tensor, cover: Tensor) -> Tensor:

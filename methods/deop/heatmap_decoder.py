@@ -45,11 +45,13 @@ class HeatmapAttention(nn.Module):
         k = self._split(F.linear(keys, weight[width : 2 * width], bias[width : 2 * width]))
         heat = ((q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)).softmax(dim=-1)
         heat = self.dropout(heat) * masks[:, None].to(heat.dtype)
-        return (heat @ self._split(memory)).transpose(1, 2).flatten(2)
+        pooled: Tensor = heat @ self._split(memory)
+        return pooled.transpose(1, 2).flatten(2)
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, d] -> [B, heads, N, d/heads]"""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        split: Tensor = x.unflatten(2, (self.heads, -1))
+        return split.transpose(1, 2)
 
 
 class HeatmapLayer(nn.Module):

@@ -22,7 +22,7 @@ from methods.lseg.framing import black, blackened
 from methods.lseg.reassemble import Reassemble
 from methods.lseg.regularisation import Regularisation
 from methods.lseg.resnet import ResNetEncoder
-from methods.lseg.similarity import similarities
+from methods.lseg.similarity import no_autocast, similarities
 from methods.lseg.sizes import STRIDES, LSegSize, plain
 from methods.lseg.sliding import multi_scale
 from methods.lseg.vit import VitEncoder
@@ -90,7 +90,7 @@ class LSeg(Segmenter):
         return [part(level, grid) for part, level in zip(self.reassemble, tokens, strict=True)]
 
     def _regularised(self, logits: Tensor) -> Tensor:
-        with torch.autocast(logits.device.type, enabled=False):
+        with no_autocast(logits):
             return self.regularise(logits)  # type: ignore[misc,no-any-return]
 
     def sweep(self, images: ImageBatch, text: TextFeatures) -> DenseScores:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ def similarities(pixels: Tensor, labels: Tensor, rounding: str = "fp32") -> Tens
     Returns:
         [B, K, h, w].
     """
-    with torch.autocast(pixels.device.type, enabled=False):
+    with no_autocast(pixels):
         rows = pixels.permute(0, 2, 3, 1).float()
         norms = rows.norm(dim=-1, keepdim=True)
         rounded = _half_product if rounding == "fp16" else _float_product
@@ -38,3 +39,9 @@ def _half_product(rows: Tensor, norms: Tensor, labels: Tensor) -> Tensor:
     """`(scale * pixel.half()) @ label.half()`, sums in float32 as on tensor cores, the result rounded to half."""
     scaled = (rows / norms).half() * LOGIT_SCALE
     return (scaled.float() @ labels.half().float().T).half().float()
+
+
+def no_autocast(like: Tensor) -> AbstractContextManager[Any]:
+    """Autocast off on a tensor's device; the meta device, where costs are counted, has none to switch off."""
+    device = like.device.type
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()

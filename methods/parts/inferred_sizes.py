@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isqrt
 
 from torch import Tensor
 
@@ -101,4 +102,4 @@ def clip_size(tensors: Tensors, prefix: str = "clip_adapter.clip_model.") -> Cli
 
 def grid_side(rows: int) -> int:
     """Side of the square grid behind a position table of 1 + side * side rows."""
-    return round((rows - 1) ** 0.5)
+    return isqrt(rows - 1)

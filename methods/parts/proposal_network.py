@@ -77,8 +77,8 @@ class ProposalPredictor(nn.Module):
         return [Proposals(self._masks(each, mask_features), each) for each in hidden]
 
     def _masks(self, embeddings: Tensor, mask_features: Tensor) -> Tensor:
-        masks = torch.bmm(self.mask_embed(embeddings), mask_features.flatten(2))
-        return masks.unflatten(2, mask_features.shape[-2:])
+        masks: Tensor = torch.bmm(self.mask_embed(embeddings), mask_features.flatten(2))
+        return masks.reshape(*masks.shape[:2], *mask_features.shape[-2:])
 
 
 class ProposalHead(nn.Module):

@@ -35,7 +35,8 @@ class SideBlock(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Attention, then MLP, each added to what came in."""
         tokens = tokens + self.proj(self._attend(self.norm1(tokens)))
-        return tokens + self.fc2(F.gelu(self.fc1(self.norm2(tokens))))
+        added: Tensor = self.fc2(F.gelu(self.fc1(self.norm2(tokens))))
+        return tokens + added
 
     def _attend(self, tokens: Tensor) -> Tensor:
         query, key, value = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -116,7 +117,7 @@ class SideAdapter(nn.Module):
 
     def _positions(self, grid: Grid) -> Tensor:
         """[1, Q + H'*W', width]. A table whose token count fits is used as it is, of any shape."""
-        table = self.pos_embed
+        table: Tensor = self.pos_embed
         if table.shape[1] != grid[0] * grid[1]:
             side = round(table.shape[1] ** 0.5)
             plane = table.transpose(1, 2).unflatten(2, (side, side))

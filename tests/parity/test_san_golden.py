@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
-from benchbed.scores import full_scores, label_maps
 from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbed import load_method
 from benchbed.checkpoints import read_tensors
 from benchbed.images import ImageBatch, prepare
+from benchbed.scores import full_scores, label_maps
 from benchbed.segmenter import TextFeatures
 from benchbed.vocabulary import VILD_TEMPLATES, Vocabulary
 from methods.san.checkpoint import load
@@ -100,8 +100,10 @@ def segmenter(name: str) -> SAN:
     """Through the entry point where the distribution is installed, else through the loader it names."""
     path, keywords = case(name).folder / "state_dict.pth", case(name).keywords
     if any(point.name == "san" for point in entry_points(group="benchbed.methods")):
-        return load_method("san", checkpoint=path, **keywords)  # type: ignore[return-value]
-    return load(read_tensors(path), **keywords).eval()
+        san = load_method("san", checkpoint=path, **keywords)
+        assert isinstance(san, SAN)
+        return san
+    return cast(SAN, load(read_tensors(path), **keywords).eval())
 
 
 def everything(san: SAN, given: Case) -> dict[str, Tensor]:

@@ -180,7 +180,8 @@ def batch(index: int, seed: int) -> ImageBatch:
 def pair(seed: int) -> tuple[SAN, W]:
     """Our segmenter and the reference's weights, of one seed."""
     w = {name: tensor.double() for name, tensor in weights(seed).items()}
-    return load(weights(seed), **KEYWORDS).eval(), w
+    san: SAN = load(weights(seed), **KEYWORDS).eval()
+    return san, w
 
 
 def distinct_classes(embedded: Tensor) -> Tensor:
@@ -253,4 +254,4 @@ def test_the_reference_has_not_drifted() -> None:
 
 
 if __name__ == "__main__":
-    np.savez_compressed(PINS, **{name: value.astype(np.float32) for name, value in pinned().items()})
+    np.savez_compressed(PINS, **{name: value.astype(np.float32) for name, value in pinned().items()})  # type: ignore[arg-type]

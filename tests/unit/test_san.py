@@ -6,16 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from benchbed.scores import MaskScores, label_maps
 from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbed.errors import UsageError
 from benchbed.images import ImageBatch, prepare
+from benchbed.scores import MaskScores, label_maps
 from benchbed.segmenter import TextFeatures
 from benchbed.stages import listening
 from benchbed.vocabulary import Vocabulary
@@ -23,13 +24,13 @@ from methods.san import METHOD
 from methods.san.model import SAN, build
 from methods.san.recognition import attention_mask, recognise
 
-TINY = METHOD.variant("tiny")
-assert TINY is not None
+(TINY,) = (variant for variant in METHOD.variants if variant.embedded)
 
 
-def tiny(seed: int = 0, **changes: object) -> SAN:
+def tiny(seed: int = 0, **changes: Any) -> SAN:
     torch.manual_seed(seed)
-    return build(**{**TINY.config, **changes}).eval()
+    san: SAN = build(**{**TINY.config, **changes}).eval()
+    return san
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +272,7 @@ def test_masks_steer_their_own_token_and_nothing_else(san: SAN, seed: int) -> No
         ({"clip_resolution": 0}, ("clip_resolution=0",)),
     ],
 )
-def test_wrong_keywords_say_what_would_be_right(keywords: dict[str, object], words: Sequence[str]) -> None:
+def test_wrong_keywords_say_what_would_be_right(keywords: dict[str, Any], words: Sequence[str]) -> None:
     with pytest.raises(UsageError) as caught:
         tiny(**keywords)
     assert all(word in str(caught.value) for word in words)

@@ -15,15 +15,15 @@ from methods.san.checkpoint import load, settle, sizes_told_by
 from methods.san.model import SAN, build
 from methods.san.sizes import SanSize, plain
 
-TINY = METHOD.variant("tiny")
-assert TINY is not None
+(TINY,) = (variant for variant in METHOD.variants if variant.embedded)
 SHALLOW = TINY.config["shallow"]
 
 
 @pytest.fixture(scope="module")
 def source() -> SAN:
     torch.manual_seed(5)
-    return build(**TINY.config).eval()
+    san: SAN = build(**TINY.config).eval()
+    return san
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ def segmenter(variant: str) -> SAN:
     found = METHOD.variant(variant)
     assert found is not None
     with torch.device("meta"):
-        return build(**found.config).eval()
+        san: SAN = build(**found.config).eval()
+    return san
 
 
 @pytest.fixture
