@@ -8,6 +8,7 @@ code (0.8 to 1.5 ns a score; measured on an EPYC of 2024 with torch 2.15, one th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,13 +19,15 @@ from benchbed.resample import Resize, Tile
 
 DEFAULT_BUDGET = 128 * 2**20  # bytes
 
-# On a CPU, best of a grid of sizes at 20, 150 and 171 classes (tests/benchmarks/test_label_maps_speed.py has the cases): a tile of
-# 4,096 pixels, 128 wide, and at most 3 MB of scores, which stay in the cache and in malloc's heap (from 4 MB on, page faults double the time).
+# On a CPU, the best of a grid of sizes at 20, 150 and 171 classes (the cases of tests/benchmarks/test_label_maps_speed.py): a tile of
+# 4,096 pixels, and at most 3 MB of scores, which stay in the cache and in malloc's heap (from 4 MB on, page faults double the time).
 CPU_PIXELS = 4096
 CPU_SCORES = 3 * 2**18
+# More classes than this are taken in turns, and so cost no memory.
+CLASSES_AT_ONCE = 192
+# The widest tile. Widths are powers of two: at 62 columns rows of scores are not aligned and all is 4 times as slow, at 48 twice.
 TILE_WIDTH = 128
-# Widths are multiples of an AVX-512 register of float32: rows of scores then stay aligned (a width of 62 takes 4 times as long).
-ALIGNED = 16
+NARROWEST = 16  # one AVX-512 register of float32
 # Scores, a resize's intermediate result, and room for the resize's source and the allocator: 4 float32 a score.
 BYTES_PER_SCORE = 16
 # Resizing one value costs as much as 60 multiply-adds of the product of masks and classes (same machine).
@@ -56,19 +59,19 @@ def tiling(num_classes: int, held: int, density: float, budget: int, device: tor
 
     Args:
         num_classes: K.
-        held: values a pixel that must be there all at once: Q for masks, 1 for dense scores.
+        held: values a pixel that stay while the classes are gone through: Q for masks, 0 for dense scores.
         density: source pixels a label pixel, where the image is made smaller; at least 1.
         budget: bytes.
-        device: where the scores are.
+        device: where the scores are. An accelerator gets few large tiles.
     """
-    scores = max(budget // BYTES_PER_SCORE, 1)
-    most = max(CPU_PIXELS, scores // num_classes)  # an accelerator wants few large tiles
+    values = max(budget // BYTES_PER_SCORE, 1)
+    most = values
     if device.type == "cpu":
-        scores, most = min(scores, CPU_SCORES), CPU_PIXELS
-    pixels = max(min(most, scores // held), 1)
-    width = max(int(TILE_WIDTH / density**0.5) // ALIGNED * ALIGNED, ALIGNED)
+        values, most = min(values, CPU_SCORES), CPU_PIXELS
+    pixels = max(min(most, values // (held + min(num_classes, CLASSES_AT_ONCE))), 1)
+    width = max(2 ** int(math.log2(TILE_WIDTH / density**0.5)), NARROWEST)
     height = max(int(pixels / density) // width, 1)
-    return Tiling(height, width, max(scores // pixels, 1))
+    return Tiling(height, width, max(values // pixels - held, 1))
 
 
 class DenseSource:

@@ -196,7 +196,7 @@ def _label_map(scores: Scores, index: int, budget: int) -> Tensor:
     if isinstance(scores, DenseScores):
         resize = _resize(pixels, geometry, geometry.original, scores.align_corners)
         source = DenseSource(scores.logits[index], resize, offset)
-        held, middle = 1, geometry.original
+        held, middle = 0, geometry.original
     else:
         held, middle = pixels.shape[1], geometry.original if scores.order == "resize-logits" else geometry.valid
         before = _resize(pixels, geometry, middle)

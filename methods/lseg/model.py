@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
-from benchbed.scores import DenseScores
 from torch import Tensor, nn
 
 from benchbed.checkpoints import Conversion
 from benchbed.clip import TextTower
 from benchbed.images import ImageBatch
 from benchbed.mmseg_input import IGNORED
+from benchbed.scores import DenseScores
 from benchbed.segmenter import Segmenter, TextFeatures
 from benchbed.stages import stage
 from benchbed.vocabulary import Vocabulary

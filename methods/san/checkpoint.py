@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from torch import Tensor
@@ -125,6 +125,9 @@ def settle(told: Mapping[str, Any], given: Mapping[str, Any], fusions: int) -> S
 
 
 def _agree(name: str, told: Any, given: Any) -> None:
+    if isinstance(told, ClipSize) and isinstance(given, ClipSize):
+        for field in fields(ClipSize):
+            _agree(f"{name}.{field.name}", getattr(told, field.name), getattr(given, field.name))
     if told != given:
         raise CheckpointError(
             f"{name} is {told} by the checkpoint's shapes, but {given} was asked for; is it of another "

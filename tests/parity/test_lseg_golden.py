@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchbed.scores import full_scores, label_maps
 from numpy.typing import NDArray
 from open_clip import tokenize
 from torch import Tensor
@@ -21,6 +20,7 @@ from torch import Tensor
 from benchbed import load_method
 from benchbed.checkpoints import read_tensors
 from benchbed.images import ImageBatch, prepare
+from benchbed.scores import full_scores, label_maps
 from benchbed.segmenter import TextFeatures
 from benchbed.vocabulary import Vocabulary
 from methods.lseg.checkpoint import load

@@ -32,7 +32,9 @@ def unsettled(module: torch.nn.Module, seed: int) -> torch.nn.Module:
     for name, tensor in module.state_dict().items():
         if tensor.is_floating_point():
             values = torch.rand(tensor.shape, generator=generator)
-            tensor.copy_(values + 0.5 if name.endswith(("running_var", "norm1.weight")) else (values - 0.5) * 0.6)
+            tensor.copy_(
+                values + 0.5 if name.endswith(("running_var", "norm1.weight")) else (values - 0.5) * 0.6
+            )
     return module.eval()
 
 
@@ -114,7 +116,9 @@ def fusion_reference(fusion: Fusion, x: Tensor, lateral: Tensor | None) -> Tenso
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("patch", "stride"), [(16, 4), (16, 8), (16, 16), (16, 32), (32, 4), (32, 32), (8, 32)])
+@pytest.mark.parametrize(
+    ("patch", "stride"), [(16, 4), (16, 8), (16, 16), (16, 32), (32, 4), (32, 32), (8, 32)]
+)
 @torch.no_grad()
 def test_readout_and_resampling(seed: int, patch: int, stride: int) -> None:
     torch.manual_seed(seed)
@@ -125,7 +129,9 @@ def test_readout_and_resampling(seed: int, patch: int, stride: int) -> None:
     for image in range(2):
         for index in range(4 * 8):
             joined = torch.cat([tokens[image, 1 + index], tokens[image, 0]])
-            features[image, :, index // 8, index % 8] = exact_gelu(part.readout.weight @ joined + part.readout.bias)
+            features[image, :, index // 8, index % 8] = exact_gelu(
+                part.readout.weight @ joined + part.readout.bias
+            )
     expected = mixed(features, part.project)
     if patch > stride:
         assert isinstance(part.resize, torch.nn.ConvTranspose2d)
@@ -144,13 +150,19 @@ def test_decoder(seed: int) -> None:
     torch.manual_seed(seed)
     decoder = unsettled(Decoder((3, 4, 5, 6), 4, 7), seed)
     assert isinstance(decoder, Decoder)
-    levels = [torch.randn(2, channels, 16 >> level, 8 >> level) for level, channels in enumerate((3, 4, 5, 6))]
+    levels = [
+        torch.randn(2, channels, 16 >> level, 8 >> level) for level, channels in enumerate((3, 4, 5, 6))
+    ]
     path: Tensor | None = None
     for level in (3, 2, 1, 0):
         lateral, fusion = decoder.lateral[level], decoder.fusion[level]
         assert isinstance(fusion, Fusion)
         narrowed = convolved(levels[level], lateral.weight)  # type: ignore[arg-type]
-        path = fusion_reference(fusion, narrowed, None) if path is None else fusion_reference(fusion, path, narrowed)
+        path = (
+            fusion_reference(fusion, narrowed, None)
+            if path is None
+            else fusion_reference(fusion, path, narrowed)
+        )
         agree(decoder.paths(levels)[level], path)
     assert path is not None
     agree(decoder(levels), mixed(path, decoder.head))
@@ -229,7 +241,9 @@ def test_encoder_blocks() -> None:
     cut = images.reshape(2, 3, 3, 16, 2, 16)
     patches = torch.einsum("bchywx,dcyx->bhwd", cut, weights["patch_embed.proj.weight"]).reshape(2, 6, 12)
     patches = patches + weights["patch_embed.proj.bias"]
-    tokens = torch.cat([weights["cls_token"].expand(2, 1, 12), patches], 1) + position_at(weights["pos_embed"], grid)
+    tokens = torch.cat([weights["cls_token"].expand(2, 1, 12), patches], 1) + position_at(
+        weights["pos_embed"], grid
+    )
     for index, level in enumerate(levels):
         block = {name.removeprefix(f"blocks.{index}."): value for name, value in weights.items()}
         tokens = block_reference(tokens, block, heads=3)
@@ -259,7 +273,9 @@ def block_reference(tokens: Tensor, block: dict[str, Tensor], heads: int) -> Ten
 # The evaluator, as section 4.1 of the dossier tells it.
 
 
-def evaluator_reference(image: Tensor, network: Callable[[Tensor], Tensor], size: LSegSize, colour: float) -> Tensor:
+def evaluator_reference(
+    image: Tensor, network: Callable[[Tensor], Tensor], size: LSegSize, colour: float
+) -> Tensor:
     height, width = image.shape[2:]
     crop, stride = size.crop_size, int(size.crop_size * 2 / 3)
     total: Tensor | float = 0.0
@@ -278,7 +294,9 @@ def evaluator_reference(image: Tensor, network: Callable[[Tensor], Tensor], size
                 logits = network(window)
                 if size.flip:
                     logits = logits + network(window.flip(3)).flip(3)
-                sums[:, :, top : top + crop, left : left + crop] += logits[:, :, : piece.shape[2], : piece.shape[3]]
+                sums[:, :, top : top + crop, left : left + crop] += logits[
+                    :, :, : piece.shape[2], : piece.shape[3]
+                ]
                 hits[top : top + crop, left : left + crop] += 1
         total = total + bilinear((sums / hits)[:, :, :h, :w], height, width)
     assert isinstance(total, Tensor)

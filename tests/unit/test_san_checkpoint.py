@@ -145,7 +145,7 @@ def test_defaults_are_the_released_ones(
     ("keywords", "words"),
     [
         ({"queries": 100}, ("queries is 30", "100")),
-        ({"clip": "vit-b16"}, ("clip is", "width=128", "width=768")),
+        ({"clip": "vit-b16"}, ("clip.embed_dim is 64", "512")),
         ({"shallow": 2}, ("shallow is 3", "2")),
         ({"side_width": 240}, ("side_width is 96", "240")),
         ({"fusion": ((0, 0), (3, 1))}, ("number of fusion layers is 4", "2")),

@@ -1,0 +1,81 @@
+"""`--weights`: what each form gives, and where a person is sent for what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchbed import weights
+from benchbed.errors import MissingError, UsageError
+from benchbed.registry import choose
+from benchbed.weights import RANDOM_NOTE, parse
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENCHBED_WEIGHTS", str(tmp_path))
+    return tmp_path
+
+
+def test_random_marks_every_variant() -> None:
+    chosen = [choose("san"), choose("deop")]
+    choices = parse("random", chosen)
+    assert {choice.note for choice in choices.values()} == {RANDOM_NOTE}
+    assert set(choices) == {"san/vit-b16", "deop/r101c-vit-b16"}
+
+
+def test_auto_finds_the_official_file_and_else_says_where_to_get_it(folder: Path) -> None:
+    san = choose("san")
+    with pytest.raises(MissingError, match=r"san_vit_b_16\.pth.*Hugging Face.*--weights san=PATH.*--weights random"):
+        parse("auto", [san])
+    (folder / "san_vit_b_16.pth").write_bytes(b"x")
+    choice = parse("auto", [san])["san/vit-b16"]
+    assert (choice.kind, choice.path) == ("file", folder / "san_vit_b_16.pth")
+    assert choice.as_dict()["file"] == "san_vit_b_16.pth"  # never somebody's folders
+
+
+def test_auto_falls_back_to_random_for_embedded_variants_only() -> None:
+    assert parse("auto", [choose("san", embedded=True)])["san/tiny"].kind == "random"
+
+
+def test_one_path_serves_one_variant(folder: Path) -> None:
+    path = folder / "c.pth"
+    path.write_bytes(b"x")
+    assert parse(str(path), [choose("san")])["san/vit-b16"].path == path
+    with pytest.raises(UsageError, match="2 variants .*say method="):
+        parse(str(path), [choose("san"), choose("deop")])
+
+
+def test_pairs_name_methods_or_variants_and_the_rest_is_auto(folder: Path) -> None:
+    path = folder / "c.pth"
+    path.write_bytes(b"x")
+    chosen = [choose("san"), choose("deop"), choose("maskclip", embedded=True)]
+    choices = parse(f"san={path},deop/r101c-vit-b16=random", chosen)
+    assert [choices[each.label].kind for each in chosen] == ["file", "random", "random"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        ("san=", "expected method=PATH"),
+        ("sam=random", "did you mean san"),
+        ("maskclip=random", "not in this run"),
+    ],
+)
+def test_malformed_pairs_are_refused(flag: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse(flag, [choose("san"), choose("deop")])
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(MissingError, match="no-such.pth: no such file"):
+        parse("no-such.pth", [choose("san")])
+    with pytest.raises(MissingError, match="no-such.pth"):
+        parse("san=no-such.pth", [choose("san")])
+
+
+def test_the_folder_follows_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert weights.folder() == folder
+    monkeypatch.delenv("BENCHBED_WEIGHTS")
+    assert weights.folder() == Path.home() / ".cache" / "benchbed" / "weights"
