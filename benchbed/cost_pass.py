@@ -105,7 +105,9 @@ def _parts(subject: Subject, image: NDArray[np.uint8]) -> dict[str, Callable[[],
     inference, device = subject.inference, subject.inference.device
     return {
         "params": lambda: asdict(count_params(subject.segmenter)),
-        "flops": lambda: asdict(count_flops(subject.segmenter, inference.batch(image), subject.vocabulary, inference.text())),
+        "flops": lambda: asdict(
+            count_flops(subject.segmenter, inference.batch(image), subject.vocabulary, inference.text())
+        ),
         "memory": lambda: asdict(measure_peak(lambda: inference.labels(image), subject.segmenter, device)),
         "text": lambda: _text_cost(inference),
     }

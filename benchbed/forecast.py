@@ -9,7 +9,7 @@ import torch
 
 from benchbed.cost.latency import measure_latency
 from benchbed.cost.params import count_params
-from benchbed.cost_pass import SECONDS_A_SUBJECT
+from benchbed.cost_pass import MOST_ROUNDS, SECONDS_A_SUBJECT
 from benchbed.plan import PlanItem
 from benchbed.subject import make_subject
 
@@ -70,5 +70,5 @@ def forecast(item: PlanItem, device: torch.device) -> Forecast:
         params=count_params(subject.segmenter).total,
         image_ms=image_ms,
         text_ms=text_ms,
-        expected_s=(4 * text_ms + item.images * image_ms) / 1000 + SECONDS_A_SUBJECT,
+        expected_s=(4 * text_ms + item.images * image_ms) / 1000 + min(SECONDS_A_SUBJECT, MOST_ROUNDS * image_ms / 1000),
     )

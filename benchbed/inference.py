@@ -51,10 +51,10 @@ class Inference:
             return self.segmenter.segment(images, self.text())
 
     def text(self) -> TextFeatures:
-        """The vocabulary's features: cached, or encoded again where the published evaluation does so."""
+        """The vocabulary's features: cached in float32, or encoded again where the published evaluation does so."""
         if self.text_per_image:
             return self.segmenter.encode_vocabulary(self.vocabulary)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             return self.segmenter.text_for(self.vocabulary)
 
     def autocast(self) -> AbstractContextManager[None]:

@@ -132,11 +132,18 @@ class MaskSource:
         num_classes, masks = self.classes.shape
         pixels, sources = _area(tile), _area(middle)
         products = num_classes * masks
-        return products * sources + RESIZE_COST * num_classes * pixels < (RESIZE_COST * masks + products) * pixels
+        return (
+            products * sources + RESIZE_COST * num_classes * pixels
+            < (RESIZE_COST * masks + products) * pixels
+        )
 
 
 def best_classes(
-    source: DenseSource | MaskSource, num_classes: int, size: tuple[int, int], cut: Tiling, device: torch.device
+    source: DenseSource | MaskSource,
+    num_classes: int,
+    size: tuple[int, int],
+    cut: Tiling,
+    device: torch.device,
 ) -> Tensor:
     """[H, W] the class of the greatest score, the lowest of equals; uint8 up to 255 classes, so that 255 is free, else int16."""
     dtype = torch.uint8 if num_classes <= 255 else torch.int16

@@ -24,5 +24,8 @@ def unpack(packed: dict[str, Any]) -> NDArray[Any]:
         ValueError: the bytes do not make an array of that type and shape.
     """
     dtype = np.dtype(packed["dtype"]).newbyteorder("<")
-    content = zlib.decompress(base64.b64decode(packed["zlib_base64"]))
+    try:
+        content = zlib.decompress(base64.b64decode(packed["zlib_base64"]))
+    except zlib.error as error:
+        raise ValueError(f"packed bytes are damaged: {error}") from error
     return np.frombuffer(content, dtype).reshape(packed["shape"]).astype(dtype.newbyteorder("="))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchbed.errors import EXIT_DONE
 from benchbed.progress import Reporter
 from benchbed.record_store import RecordStore
 from benchbed.report.summary import summary
@@ -47,10 +48,14 @@ def run_command(flags: RunFlags) -> int:
         for note in plan.notes:
             reporter.note(note)
         if flags.dry_run:
-            return _dry_run(plan, flags)
-        from benchbed.runner import run_plan
+            forecasts = _forecasts(plan)
+        else:
+            from benchbed.runner import run_plan
 
-        outcome = run_plan(plan, RecordStore(flags.out), reporter)
+            outcome = run_plan(plan, RecordStore(flags.out), reporter)
+    if flags.dry_run:
+        _show_plan(forecasts, flags)
+        return EXIT_DONE
     _tell(outcome, flags, reporter)
     return outcome.exit_code
 
@@ -72,17 +77,20 @@ def _plan(flags: RunFlags) -> Plan:
     )
 
 
-def _dry_run(plan: Plan, flags: RunFlags) -> int:
+def _forecasts(plan: Plan) -> list[dict[str, Any]]:
     from benchbed.forecast import forecast
+
+    return [forecast(item, plan.device).as_dict() for item in plan.items]
+
+
+def _show_plan(forecasts: list[dict[str, Any]], flags: RunFlags) -> None:
     from benchbed.report.console import print_tables
     from benchbed.report.plan_table import plan_table
 
-    expected = [forecast(item, plan.device) for item in plan.items]
     if flags.as_json:
-        _print_json({"plan": [each.as_dict() for each in expected], "out": str(flags.out)})
+        _print_json({"plan": forecasts, "out": str(flags.out)})
     else:
-        print_tables([plan_table([each.as_dict() for each in expected], str(flags.out))])
-    return 0
+        print_tables([plan_table(forecasts, str(flags.out))])
 
 
 def _tell(outcome: Outcome, flags: RunFlags, reporter: Reporter) -> None:

@@ -113,7 +113,9 @@ class MaskScores:
                 f"MaskScores: class_scores on {self.class_scores.device}, mask_logits on {self.mask_logits.device}"
             )
         if self.order not in ("resize-logits", "resize-scores"):
-            raise ValueError(f"MaskScores.order is {self.order!r}; expected 'resize-logits' or 'resize-scores'")
+            raise ValueError(
+                f"MaskScores.order is {self.order!r}; expected 'resize-logits' or 'resize-scores'"
+            )
         _expect_classes("MaskScores", self.num_classes, self.class_offset, self.mask_logits)
 
     @property
@@ -198,7 +200,10 @@ def _label_map(scores: Scores, index: int, budget: int) -> Tensor:
         source = DenseSource(scores.logits[index], resize, offset)
         held, middle = 0, geometry.original
     else:
-        held, middle = pixels.shape[1], geometry.original if scores.order == "resize-logits" else geometry.valid
+        held, middle = (
+            pixels.shape[1],
+            geometry.original if scores.order == "resize-logits" else geometry.valid,
+        )
         before = _resize(pixels, geometry, middle)
         after = _resize_between(middle, geometry.original, pixels.device)
         source = MaskSource(scores.mask_logits[index], scores.class_scores[index], before, after, offset)

@@ -180,9 +180,11 @@ def _open_clip_tower() -> nn.Module:
 
 
 def _plain(text: TextFeatures) -> TextFeatures:
-    """Features made under inference_mode as ordinary tensors, which a trace can hold."""
-    copied = tree_map_only(
-        Tensor, lambda each: each.clone() if each.is_inference() else each, dict(text.extra)
+    """Features as ordinary tensors, which a trace can hold: without gradients, and not of inference_mode."""
+
+    def plain(tensor: Tensor) -> Tensor:
+        return tensor.detach().clone()
+
+    return replace(
+        text, embeddings=plain(text.embeddings), extra=tree_map_only(Tensor, plain, dict(text.extra))
     )
-    embeddings = text.embeddings.clone() if text.embeddings.is_inference() else text.embeddings
-    return replace(text, embeddings=embeddings, extra=copied)

@@ -111,7 +111,7 @@ def _storage(tensor: Tensor) -> int:
 
 
 class _ReadSpy(TorchDispatchMode):
-    """Notes the storage of every tensor that an operator reads; making a view reads nothing."""
+    """Notes the storage of every tensor that an operator reads; making a view, or asking for a device, reads nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class _ReadSpy(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if not func.is_view:
+        if not func.is_view and func.namespace != "prim":
             self.read.update(
                 _storage(each) for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)
             )

@@ -48,7 +48,10 @@ _SPELLINGS: Final = MappingProxyType(
         "zegclip": _spelt(),
         "san": _spelt(tvmonitor="tv"),
         "maskclip": _spelt(
-            aeroplane="airplane", diningtable="dining table", pottedplant="potted plant", tvmonitor="tv monitor"
+            aeroplane="airplane",
+            diningtable="dining table",
+            pottedplant="potted plant",
+            tvmonitor="tv monitor",
         ),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
@@ -30,31 +31,29 @@ ACCURACY_COLUMNS: Final = {
 
 def run_tables(records: Sequence[Record]) -> list[Table]:
     """Accuracy, cost and stage tables; records whose dataset, images or protocol differ never share one."""
+    groups = [list(group) for _, group in groupby(sorted(records, key=_by_group), key=_by_group)]
     tables: list[Table] = []
-    groups = [
-        list(group) for _, group in groupby(sorted(records, key=lambda r: r.group), key=lambda r: r.group)
-    ]
     for group in groups:
-        tables += [accuracy_table(group), cost_table(group)]
+        own = [accuracy_table(group), cost_table(group)]
         if any(stage_medians(record) for record in group):
-            tables.append(stage_table(group))
-    return [_with_note(table, note) for table, note in zip(tables, _apart(groups, tables), strict=True)]
+            own.append(stage_table(group))
+        apart = [_apart(group[0], other[0]) for other in groups if other is not group]
+        tables += [replace(table, notes=unique((*table.notes, *apart))) for table in own]
+    return tables
 
 
-def _apart(groups: list[list[Record]], tables: list[Table]) -> list[str]:
-    """One note a table on why groups of the same dataset stand apart."""
-    notes = []
-    for table in tables:
-        other = [g[0] for g in groups if g[0].dataset["title"] in table.title]
-        fields = differences(other[0].protocol, other[1].protocol) if len(other) > 1 else []
-        notes.append(
-            f"not comparable with the other table of this dataset: {'; '.join(fields)}" if fields else ""
-        )
-    return notes
+def _by_group(record: Record) -> tuple[str, str, str]:
+    return record.group
 
 
-def _with_note(table: Table, note: str) -> Table:
-    return Table(table.title, table.columns, table.rows, unique((*table.notes, note)))
+def _apart(record: Record, other: Record) -> str:
+    """Why two records of the same dataset stand in different tables; "" for different datasets."""
+    if record.dataset["name"] != other.dataset["name"]:
+        return ""
+    fields = differences(record.protocol, other.protocol)
+    if record.dataset["used_identity"] != other.dataset["used_identity"]:
+        fields.append(f"images: {record.dataset['coverage']} / {other.dataset['coverage']}")
+    return f"not comparable with {other.label} in another table: {'; '.join(fields)}"
 
 
 def accuracy_table(group: Sequence[Record]) -> Table:
@@ -161,7 +160,9 @@ def _cost_notes(group: Sequence[Record]) -> tuple[str, ...]:
     threads, precision = first.protocol["threads"], first.protocol["precision"]
     samples = [len(r.cost["latency"]["total_ms"]) for r in group if r.cost.get("latency")]
     gpu = first.environment.get("gpu") or {}
-    machine = first.environment["cpu"] if first.protocol["device"] == "cpu" else gpu.get("name", "CUDA device")
+    machine = (
+        first.environment["cpu"] if first.protocol["device"] == "cpu" else gpu.get("name", "CUDA device")
+    )
     notes = [
         f"latency: median of {min(samples)} interleaved rounds [95 % interval], {first.protocol['timed']}"
         if samples

@@ -101,12 +101,12 @@ class HeatmapDecoder(nn.Module):
         height, width, channels = features.shape[1:]
         memory = F.normalize(features, dim=-1).flatten(1, 2)
         position = sine_position(height, width, channels, memory.device).flatten(0, 1)
-        keys, placed = memory + position.to(memory.dtype), queries[None]
-        x = torch.zeros_like(placed).expand(len(memory), -1, -1)
+        keys = memory + position.to(memory.dtype)
+        x = torch.zeros_like(queries).expand(len(memory), -1, -1)
         for layer in self.layers:
-            x = layer(x, memory, keys, placed)
+            x = layer(x, memory, keys, queries)
         masks = patch_masks(mask_logits, (height, width))
-        return F.normalize(self.outlayer(x, memory, keys, placed, masks), dim=-1)
+        return F.normalize(self.outlayer(x, memory, keys, queries, masks), dim=-1)
 
 
 def patch_masks(mask_logits: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -92,7 +92,8 @@ class DeOP(Segmenter):
 
         Kept out of autocast: at a temperature of 100 bfloat16 would round logits to the nearest half.
         """
-        with torch.autocast(anchors.device.type, enabled=False):
+        device = "cpu" if anchors.is_meta else anchors.device.type  # shapes alone know no autocast
+        with torch.autocast(device, enabled=False):
             return TEMPERATURE * anchors.float() @ self.classifier(text).float().T
 
     def classifier(self, text: TextFeatures) -> Tensor:

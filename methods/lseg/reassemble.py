@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.lseg.linear import TokenLinear
+
 
 class Reassemble(nn.Module):
     """Tokens of one block to a map at one stride: readout "project", 1x1 convolution, resampling.
@@ -19,7 +21,7 @@ class Reassemble(nn.Module):
 
     def __init__(self, width: int, channels: int, patch: int, stride: int) -> None:
         super().__init__()
-        self.readout = nn.Linear(2 * width, width)
+        self.readout = TokenLinear(2 * width, width)
         self.project = nn.Conv2d(width, channels, 1)
         self.resize = _resampler(channels, patch, stride)
 

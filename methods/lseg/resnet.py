@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torchvision.models import resnet101
+from torchvision.models import resnet101  # type: ignore[import-untyped]
 
 
 class ResNetEncoder(nn.Module):

@@ -85,7 +85,7 @@ def both_ways(logits_of: WindowLogits) -> WindowLogits:
     """The network's logits plus those of the mirrored window, mirrored back."""
 
     def forward(window: Tensor) -> Tensor:
-        straight, mirrored = logits_of(torch.cat([window, window.flip(3)])).split(len(window))
-        return straight + mirrored.flip(3)
+        logits = logits_of(torch.cat([window, window.flip(3)]))
+        return logits[: len(window)] + logits[len(window) :].flip(3)
 
     return forward

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
+from methods.lseg.linear import use_token_linears
 from methods.lseg.sizes import LSegSize
 
 
@@ -15,6 +16,9 @@ class VitEncoder(VisionTransformer):  # type: ignore[misc]
 
     Parameter names are timm's, as below `pretrained.model.` in official checkpoints. Norms have timm's epsilon, 1e-6.
     """
+
+    cls_token: nn.Parameter
+    pos_embed: nn.Parameter
 
     def __init__(self, size: LSegSize) -> None:
         super().__init__(
@@ -27,8 +31,9 @@ class VitEncoder(VisionTransformer):  # type: ignore[misc]
             final_norm=False,
         )
         self.size = size
+        use_token_linears(self.blocks)
 
-    def forward(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]:
+    def forward(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]:  # type: ignore[override]
         """Images [B, 3, H, W], H and W multiples of the patch, to four levels of tokens.
 
         Returns:

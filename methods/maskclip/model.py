@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from benchbed.scores import DenseScores, Geometry
 from open_clip.transformer import LayerNorm, QuickGELU
 from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from benchbed.clip import ImageTower, TextTower, resize_position
 from benchbed.clip_sizes import CLIP_SIZES, ClipSize
 from benchbed.images import ImageBatch
 from benchbed.input_spec import InputSpec
+from benchbed.scores import DenseScores, Geometry
 from benchbed.segmenter import Segmenter, TextFeatures
 from benchbed.stages import stage
 from benchbed.vocabulary import Vocabulary

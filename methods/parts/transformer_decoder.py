@@ -36,7 +36,7 @@ class DecoderLayer(nn.Module):
             x: [B, Q, d] the queries' content.
             memory: [B, L, d] the image's features, the values.
             keys: [B, L, d] `memory` plus its positions; the same for every layer, hence added once outside.
-            queries: [1, Q, d] the queries' learned positions.
+            queries: [Q, d] the queries' learned positions.
         """
         placed = x + queries
         x = self.norm1(x + self.dropout(attend(self.self_attn, placed, placed, x)))
@@ -71,7 +71,7 @@ class TransformerDecoder(nn.Module):
         Returns:
             normalised results [B, Q, d], first layer first.
         """
-        keys, queries = memory + position, queries[None]
+        keys = memory + position
         x = torch.zeros_like(queries).expand(len(memory), -1, -1)
         results = []
         for index, layer in enumerate(self.layers, start=1):

@@ -59,7 +59,11 @@ def test_runner_test_gives_the_benchs_own_miou(segmenter: Segmenter, devkit: Pat
             "type": "BenchbedVOC20",
             "data_root": str(devkit),
             "test_mode": True,
-            "pipeline": [{"type": "LoadImageFromFile"}, {"type": "mmseg.LoadAnnotations"}, {"type": "PackSegInputs"}],
+            "pipeline": [
+                {"type": "LoadImageFromFile"},
+                {"type": "mmseg.LoadAnnotations"},
+                {"type": "PackSegInputs"},
+            ],
         },
     }
     runner = Runner(

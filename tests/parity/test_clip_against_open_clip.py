@@ -36,7 +36,9 @@ def test_image_tokens_through_all_blocks_give_open_clips_embedding(clip: CLIP) -
 
 def test_text_cut_after_the_last_eot_gives_open_clips_embedding(clip: CLIP) -> None:
     tower = TextTower(TINY).eval()
-    tower.load_state_dict({n: v for n, v in clip.state_dict().items() if not n.startswith(("visual.", "logit"))})
+    tower.load_state_dict(
+        {n: v for n, v in clip.state_dict().items() if not n.startswith(("visual.", "logit"))}
+    )
     prompts = ["a photo of a cat.", "there is a very long striped triangle in the scene, next to a disc", "x"]
     with torch.no_grad():
         ours = tower.encode(prompts)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from methods.lseg.decoder import Decoder, Fusion, ResidualUnit
+from methods.lseg.linear import TokenLinear
 from methods.lseg.reassemble import Reassemble
 from methods.lseg.regularisation import Regularisation
 from methods.lseg.similarity import similarities
@@ -268,6 +269,25 @@ def block_reference(tokens: Tensor, block: dict[str, Tensor], heads: int) -> Ten
         parts.append(attention @ values[..., own])
     tokens = tokens + linear(torch.cat(parts, -1), "attn.proj")
     return tokens + linear(exact_gelu(linear(norm(tokens, "norm2"), "mlp.fc1")), "mlp.fc2")
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 901, 24), (3, 5, 24), (1, 1, 24), (5, 24)])
+def test_token_linear_is_a_linear_layer(shape: tuple[int, ...], bias: bool) -> None:
+    torch.manual_seed(4)
+    plain = torch.nn.Linear(24, 40, bias)
+    layer = TokenLinear.of(plain)
+    assert [name for name, _ in layer.named_parameters()] == [name for name, _ in plain.named_parameters()]
+    assert all(ours is theirs for ours, theirs in zip(layer.parameters(), plain.parameters(), strict=True))
+    tokens = torch.randn(shape, requires_grad=True)
+    expected = tokens @ plain.weight.T + (plain.bias if bias else 0.0)
+    agree(layer(tokens), expected)
+    (gradient,) = torch.autograd.grad(layer(tokens).square().sum(), tokens)
+    agree(gradient, 2 * expected.detach() @ plain.weight)
+    with torch.no_grad():
+        found = layer(tokens)
+    agree(found, expected)
+    assert found.is_contiguous()
 
 
 # The evaluator, as section 4.1 of the dossier tells it.

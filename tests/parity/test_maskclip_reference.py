@@ -17,7 +17,9 @@ from benchbed.segmenter import TextFeatures
 from methods.maskclip.checkpoint import load
 from methods.maskclip.model import MaskCLIP, build
 
-SIZE = ClipSize(embed_dim=24, image_size=64, patch=16, width=128, layers=3, text_width=64, text_layers=1, words=49408)
+SIZE = ClipSize(
+    embed_dim=24, image_size=64, patch=16, width=128, layers=3, text_width=64, text_layers=1, words=49408
+)
 HEADS = 2
 Weights = dict[str, Tensor]
 
@@ -25,7 +27,10 @@ Weights = dict[str, Tensor]
 def norm(x: Tensor, w: Weights, name: str) -> Tensor:
     """LayerNorm by its definition, eps 1e-6."""
     centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt() * w[f"{name}.weight"] + w[f"{name}.bias"]
+    return (
+        centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt() * w[f"{name}.weight"]
+        + w[f"{name}.bias"]
+    )
 
 
 def mlp(x: Tensor, w: Weights, block: str) -> Tensor:
@@ -105,7 +110,9 @@ def test_logits_equal_the_reference(segmenter: MaskCLIP, text: Tensor, size: tup
     assert (scores.logits - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
-def test_the_padded_grid_is_stretched_to_the_unpadded_image_as_the_authors_do(segmenter: MaskCLIP, text: Tensor) -> None:
+def test_the_padded_grid_is_stretched_to_the_unpadded_image_as_the_authors_do(
+    segmenter: MaskCLIP, text: Tensor
+) -> None:
     spec = InputSpec(50, 128, IMAGENET_MEAN, IMAGENET_STD, 16)
     image = torch.randint(0, 256, (50, 70, 3), generator=torch.Generator().manual_seed(3)).byte().numpy()
     with torch.no_grad():

@@ -30,7 +30,9 @@ def test_sizes_equal_detectron2s_on_many_images() -> None:
         assert got == (max(1, expected[0]), max(1, expected[1]))
 
 
-@pytest.mark.parametrize(("size", "padded"), [((1, 1), (32, 32)), ((32, 33), (32, 64)), ((640, 853), (640, 864))])
+@pytest.mark.parametrize(
+    ("size", "padded"), [((1, 1), (32, 32)), ((32, 33), (32, 64)), ((640, 853), (640, 864))]
+)
 def test_padding_goes_up_to_the_next_multiple(size: tuple[int, int], padded: tuple[int, int]) -> None:
     assert InputSpec(640, 2560).padded(*size) == padded
 

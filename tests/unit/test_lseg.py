@@ -26,8 +26,7 @@ from methods.lseg.model import LSeg, build, episode
 from methods.lseg.sizes import LSegSize, even_hooks, plain
 from methods.lseg.sliding import scaled
 
-TINY = METHOD.variant("tiny")
-assert TINY is not None
+TINY = METHOD.default_variant(embedded=True)
 DATASETS = {
     "voc",
     "coco-stuff",
@@ -51,8 +50,7 @@ def sweeping() -> LSeg:
 
 def tiny(**changes: Any) -> LSeg:
     torch.manual_seed(3)
-    assert TINY is not None
-    segmenter = build(**{**TINY.config, **changes}).eval()
+    segmenter: LSeg = build(**{**TINY.config, **changes}).eval()
     with torch.no_grad():
         for name, tensor in segmenter.state_dict().items():
             if name.startswith(("decoder.", "regularise.", "reassemble.")) and tensor.is_floating_point():
@@ -351,7 +349,6 @@ def test_training_learns_and_leaves_the_text_tower_alone() -> None:
     ],
 )
 def test_wrong_choices_are_named(wrong: dict[str, Any]) -> None:
-    assert TINY is not None
     (name,) = wrong
     with pytest.raises(UsageError, match=name):
         build(**{**TINY.config, **wrong})

@@ -18,8 +18,7 @@ from methods.lseg import METHOD
 from methods.lseg.checkpoint import load
 from methods.lseg.model import LSeg, build
 
-TINY = METHOD.variant("tiny")
-assert TINY is not None
+TINY = METHOD.default_variant(embedded=True)
 PATCH_32 = {**TINY.config, "patch": 32, "width": 32, "heads": 2, "layers": 8, "hooks": (1, 3, 5, 7)}
 TOLD_BY_HAND = {"heads": 3, "short_side": 128, "longest_side": 256}
 
@@ -31,7 +30,8 @@ def source() -> LSeg:
 
 def drawn(config: Any, **changes: Any) -> LSeg:
     torch.manual_seed(5)
-    return build(**{**config, **changes}).eval()
+    segmenter: LSeg = build(**{**config, **changes}).eval()
+    return segmenter
 
 
 def official(segmenter: LSeg) -> dict[str, Tensor]:

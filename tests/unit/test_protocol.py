@@ -21,7 +21,9 @@ def test_every_field_moves_the_fingerprint(paper: Protocol) -> None:
     prints = {paper.fingerprint}
     for field in fields(Protocol):
         value = getattr(paper, field.name)
-        prints.add(replace(paper, **{field.name: value + 1 if isinstance(value, int) else f"{value} x"}).fingerprint)
+        prints.add(
+            replace(paper, **{field.name: value + 1 if isinstance(value, int) else f"{value} x"}).fingerprint
+        )
     assert len(prints) == 1 + len(fields(Protocol))
 
 

@@ -50,4 +50,11 @@ def test_templates_of_one_word_stand_together_and_names_are_stripped() -> None:
 
 def test_vild_templates_keep_their_irregular_full_stops() -> None:
     assert len(VILD_TEMPLATES) == 14
-    assert [template.endswith(".") for template in VILD_TEMPLATES[:6]] == [True, False, False, False, False, True]
+    assert [template.endswith(".") for template in VILD_TEMPLATES[:6]] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]

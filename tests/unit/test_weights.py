@@ -27,7 +27,9 @@ def test_random_marks_every_variant() -> None:
 
 def test_auto_finds_the_official_file_and_else_says_where_to_get_it(folder: Path) -> None:
     san = choose("san")
-    with pytest.raises(MissingError, match=r"san_vit_b_16\.pth.*Hugging Face.*--weights san=PATH.*--weights random"):
+    with pytest.raises(
+        MissingError, match=r"san_vit_b_16\.pth.*Hugging Face.*--weights san=PATH.*--weights random"
+    ):
         parse("auto", [san])
     (folder / "san_vit_b_16.pth").write_bytes(b"x")
     choice = parse("auto", [san])["san/vit-b16"]

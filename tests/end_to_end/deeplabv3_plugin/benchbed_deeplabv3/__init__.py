@@ -15,8 +15,13 @@ METHOD = Method(
         family="pixel",
         code_licence="Apache-2.0",
         weights_licence="Apache-2.0 (google-coral/test_data)",
-        verified=("argmax agrees with the original TFLite network on 97.7 % of pixels (the converter's own check)",),
-        traps=("images are stretched to 513 x 513", "the background logit is dropped: VOC ignores background here"),
+        verified=(
+            "argmax agrees with the original TFLite network on 97.7 % of pixels (the converter's own check)",
+        ),
+        traps=(
+            "images are stretched to 513 x 513",
+            "the background logit is dropped: VOC ignores background here",
+        ),
         only_datasets=("voc",),
         supervised=True,
     ),

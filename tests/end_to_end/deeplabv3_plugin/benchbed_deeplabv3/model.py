@@ -33,7 +33,9 @@ STAGES: Final = (
 FIRST_DILATED: Final = 14  # block index from which depth-wise convolutions have dilation 2
 
 
-def convolution(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
+def convolution(
+    inputs: int, outputs: int, kernel: int = 1, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Conv2d:
     """A convolution that keeps the size at stride 1."""
     return nn.Conv2d(inputs, outputs, kernel, stride, dilation * (kernel // 2), dilation, groups)
 
@@ -84,7 +86,9 @@ class DeepLabV3(Segmenter):
         """Which rows of the head these classes are: [K] indices; row 0 is background."""
         foreign = [name for name in vocabulary.names if name not in NAMES]
         if foreign:
-            raise UsageError(f"deeplabv3 knows only the 20 classes of VOC, not {foreign[0]!r}; use --dataset voc")
+            raise UsageError(
+                f"deeplabv3 knows only the 20 classes of VOC, not {foreign[0]!r}; use --dataset voc"
+            )
         return TextFeatures(torch.tensor([1 + NAMES.index(name) for name in vocabulary.names]))
 
     def segment(self, images: ImageBatch, text: TextFeatures) -> DenseScores:

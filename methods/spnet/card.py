@@ -1,0 +1,81 @@
+"""What SPNet says of itself: paper, quirks, variants. Free of torch."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from benchbed.method_card import Method, MethodCard, Variant
+from methods.spnet.sizes import SpnetSize, plain
+
+_R101: Final[dict[str, Any]] = {"depth": 101}
+_R50: Final[dict[str, Any]] = {"depth": 50}
+# Ours: a ResNet-18 of a quarter of the width, trained from nothing on whole images; rates a quarter of the paper's,
+# as 128 pixels are of 513.
+_TINY: Final[dict[str, Any]] = {
+    "depth": 18,
+    "width": 16,
+    "rates": (2, 3, 4, 6),
+    "text": "tiny",
+    "frozen_norm": False,
+    "caffe": False,
+    "warp": False,
+    "side": 128,
+}
+
+CARD: Final = MethodCard(
+    name="spnet",
+    title="Semantic Projection Network for Zero- and Few-Label Semantic Segmentation",
+    venue="CVPR",
+    year=2019,
+    arxiv="",
+    family="pixel",
+    code_licence="MIT",
+    weights_licence="none published",
+    verified=(
+        "the network, the multi-scale maximum and the calibration were read in subhc/SPNet at 292ff5a and are held to an "
+        "independent reference under the official tensor names: tests/parity/test_spnet_reference.py",
+        "folding the class vectors into the pyramid (protocol matched) changes logits by rounding alone: same file",
+        "no official weights or outputs exist: published figures are not reproduced here",
+    ),
+    traps=(
+        "class vectors are CLIP's text embeddings here, in ZegFormer's form of this baseline; the paper's are fastText and "
+        "word2vec, 600 numbers, which do not ship: `embeddings=` takes the exact ones",
+        "images are warped to 513 x 513, whatever their shape (protocol paper); labels are compared at the original size "
+        "here, where the official evaluation warps the ground truth to 513 x 513 too",
+        "calibration (`gamma`) is off; the authors' scripts also report 0.4 on COCO-Stuff and 0.6 on VOC. It takes gamma from "
+        "the probabilities of seen classes, after softmax at 513 x 513: as much memory as K such maps",
+        "three scales of the input are run (1, 0.5, 0.75) and the greatest logit counts: 1.81 times the work of one",
+        "pixel embeddings are not normalised and there is no temperature",
+        "background is ignored in training and evaluation; ZS3Net's figures count it as a class, on other splits",
+        "Caffe's ImageNet weights: channels blue first, mean subtracted, no standard deviation, pooling rounds sizes up",
+        "the CRF is off, as by default in the authors' script",
+    ),
+    class_names=("spnet", "zegformer"),
+)
+
+
+def _variant(name: str, summary: str, config: dict[str, Any], embedded: bool = False) -> Variant:
+    return Variant(
+        name=name,
+        summary=summary,
+        build="methods.spnet.model:build",
+        inputs={"*": SpnetSize(**plain(config)).inputs},
+        config=config,
+        embedded=embedded,
+    )
+
+
+METHOD: Final = Method(
+    card=CARD,
+    variants=(
+        _variant("r101", "DeepLab v2 on ResNet-101, three scales of 513 x 513, text of CLIP ViT-B/16", _R101),
+        _variant("r50", "the same on ResNet-50 (ours; the paper has ResNet-101)", _R50),
+        _variant(
+            "tiny",
+            "small ResNet-18, the embedded dataset's text tower, short side 128",
+            _TINY,
+            embedded=True,
+        ),
+    ),
+    load="methods.spnet.checkpoint:load",
+)

@@ -1,0 +1,5 @@
+"""ZegFormer: decoupling zero-shot semantic segmentation."""
+
+from methods.zegformer.card import METHOD
+
+__all__ = ["METHOD"]

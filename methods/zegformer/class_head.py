@@ -1,0 +1,45 @@
+"""The segmentation stream's classifier: query embeddings projected into CLIP's text space."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+TEMPERATURE: Final = 0.01  # CLIP's, frozen; stored as logit_scale = ln(1 / 0.01)
+
+
+class ClassHead(nn.Module):
+    """A linear layer, L2 norm, and cosines with text; no-object is a learned vector that is NOT normalised.
+
+    Args:
+        inputs: width of query embeddings.
+        embed_dim: of CLIP.
+    """
+
+    def __init__(self, inputs: int, embed_dim: int) -> None:
+        super().__init__()
+        self.projection_layer = nn.Linear(inputs, embed_dim)
+        self.bg_feature = nn.Parameter(torch.empty(1, embed_dim))
+        self.logit_scale = nn.Parameter(torch.full((1,), math.log(1 / TEMPERATURE)), requires_grad=False)
+        nn.init.kaiming_uniform_(self.bg_feature, a=math.sqrt(5))
+
+    def forward(self, queries: Tensor, words: Tensor) -> Tensor:
+        """Class logits.
+
+        Kept out of autocast: at a scale of 100 bfloat16 would round logits to the nearest half.
+
+        Args:
+            queries: [B, Q, inputs].
+            words: [K, embed_dim] unit norm.
+
+        Returns:
+            [B, Q, K + 1] float32, no-object last.
+        """
+        projected = F.normalize(self.projection_layer(queries).float(), dim=-1)
+        with torch.autocast(queries.device.type, enabled=False):
+            classes = torch.cat([words.float(), self.bg_feature.float()])
+            return self.logit_scale.float().exp() * (projected @ classes.T)
