@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from benchbed.journal import Journal, journal
-from benchbed.metrics import Counts, count_image
+from benchbed.metrics import Counts, ImageCounts, count_image
 from benchbed.progress import Reporter
 from benchbed.subject import Subject
 
@@ -47,7 +47,7 @@ def _announce(book: Journal, kept: int, name: str, reporter: Reporter) -> None:
         )
 
 
-def _count(subject: Subject, index: int) -> Counts:
+def _count(subject: Subject, index: int) -> ImageCounts:
     sample = subject.item.dataset.sample(index)
     labels = subject.inference.labels(sample.image)
     classes, ignore = len(subject.vocabulary), subject.item.dataset.card.ignore

@@ -60,9 +60,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        tensors: dict[str, Tensor] = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(f"{path}: not a whole safetensors file ({error}); fetch it again") from error
+    return tensors
 
 
 def _unpickle_tensors(path: Path) -> Any:

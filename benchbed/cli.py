@@ -87,8 +87,8 @@ def run(**flags: Any) -> int:
     """
     from benchbed.run_command import RunFlags, run_command
 
-    lists = {name: _names(flags.pop(name)) for name in ("methods", "datasets")}
-    return run_command(RunFlags(**lists, **flags))
+    flags["methods"], flags["datasets"] = _names(flags["methods"]), _names(flags["datasets"])
+    return run_command(RunFlags(**flags))
 
 
 @main.command("list", epilog=EPILOG)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 import torch.nn.functional as F
@@ -68,17 +68,19 @@ class ImageTower(VisionTransformer):  # type: ignore[misc]
         for block in early:
             tokens = block(tokens)
         patches = value_path(last, tokens[:, 1:])
-        embedded = F.normalize(self.ln_post(patches) @ self.proj, dim=-1)
-        return embedded.transpose(1, 2).unflatten(2, grid)
+        embedded: Tensor = F.normalize(self.ln_post(patches) @ self.proj, dim=-1)
+        maps: Tensor = embedded.transpose(1, 2).unflatten(2, grid)
+        return maps
 
 
 def value_path(block: nn.Module, tokens: Tensor) -> Tensor:
     """A transformer block whose attention is the identity: tokens [B, L, width] in and out."""
-    attention: Any = block.attn
+    inside: Any = block
+    attention = inside.attn
     width = tokens.shape[-1]
     weight, bias = attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :]
-    tokens = tokens + attention.out_proj(F.linear(block.ln_1(tokens), weight, bias))  # type: ignore[operator]
-    return tokens + block.mlp(block.ln_2(tokens))  # type: ignore[operator]
+    mixed: Tensor = tokens + attention.out_proj(F.linear(inside.ln_1(tokens), weight, bias))
+    return mixed + cast(Tensor, inside.mlp(inside.ln_2(mixed)))
 
 
 def resize_position(table: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -138,7 +140,7 @@ class TextTower(TextTransformer):  # type: ignore[misc]
         x = embeddings + self.positional_embedding[:length].to(embeddings.dtype)
         x = self.transformer(x, attn_mask=self.attn_mask[:length, :length])
         x = self.ln_final(x[torch.arange(len(x), device=x.device), end])
-        return x @ self.text_projection
+        return cast(Tensor, x @ self.text_projection)
 
     def encode_words(self, words: Sequence[str], templates: Sequence[str]) -> Tensor:
         """One unit-norm embedding a word, [K, embed_dim]: the mean over templates of unit embeddings, normalised again."""

@@ -70,5 +70,6 @@ def forecast(item: PlanItem, device: torch.device) -> Forecast:
         params=count_params(subject.segmenter).total,
         image_ms=image_ms,
         text_ms=text_ms,
-        expected_s=(4 * text_ms + item.images * image_ms) / 1000 + min(SECONDS_A_SUBJECT, MOST_ROUNDS * image_ms / 1000),
+        expected_s=(4 * text_ms + item.images * image_ms) / 1000
+        + min(SECONDS_A_SUBJECT, MOST_ROUNDS * image_ms / 1000),
     )

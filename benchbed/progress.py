@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console
 from rich.progress import (
@@ -20,10 +20,7 @@ from rich.progress import (
 LINE_EVERY_S: Final = 10.0
 
 
-class Tick(Protocol):
-    """Says that `done` steps of a task are finished."""
-
-    def __call__(self, done: int) -> None: ...
+Tick = Callable[[int], None]  # told how many steps of a task are finished
 
 
 class Reporter:

@@ -37,7 +37,7 @@ class RecordStore:
     def path_of(self, record: Record) -> Path:
         """Where a record lives."""
         name = f"{record.label.replace('/', '-')}-{record.protocol['name']}-{record.id}.json"
-        return self.folder / "records" / record.dataset["name"] / name
+        return self.folder / "records" / str(record.dataset["name"]) / name
 
     def write(self, record: Record) -> Path:
         """Write a record atomically; returns its path.

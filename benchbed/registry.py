@@ -149,8 +149,10 @@ def load_method(name: str, checkpoint: str | Path | None = None, **overrides: An
     chosen = choose(name)
     if checkpoint is None:
         segmenter: Segmenter = resolve(chosen.variant.build)(**{**chosen.variant.config, **overrides})
-        return segmenter.set_input(chosen.variant.inputs["*"]).eval()  # type: ignore[no-any-return]
+        segmenter.set_input(chosen.variant.inputs["*"]).eval()
+        return segmenter
     from benchbed.checkpoints import load_official
 
     named = chosen.variant if "/" in name else None
-    return load_official(chosen.method, Path(checkpoint), named, overrides).eval()
+    loaded: Segmenter = load_official(chosen.method, Path(checkpoint), named, overrides).eval()
+    return loaded

@@ -16,6 +16,10 @@ from torch import Tensor
 
 # `F.interpolate` computes positions in float32, with two roundings of 2^-24 each; four times that, relative to the size.
 POSITION_ERROR = 2**-21
+# On a CPU `F.interpolate` has other kernels, which round positions differently (up to 2^-23 of the size), for channels-last input, for
+# three channels, and for outputs whose height and width add up to 128 at most (torch 2.15, ATen/native/cpu/UpSampleKernel.cpp).
+# The weights here are those of the usual one; at 4 to 128 pixels the difference is below 2e-5 of a pixel.
+LARGE_OUTPUT = 129
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,10 @@ def bilinear_axis(
     if not steps:
         return Axis(None, (), align_corners)
     # The weights are what F.interpolate makes of the identity, so they are its own to the last bit, whatever the
-    # device: its columns keep their size, and it then copies them.
-    matrix = torch.eye(source, device=device)
+    # device: columns keep their size, and are copied.
+    matrix = torch.eye(source, max(source, LARGE_OUTPUT), device=device)
     matrix = _resized(_resized(matrix, padded, align_corners)[:valid], target, align_corners)
-    return Axis(matrix, steps, align_corners)
+    return Axis(matrix[:, :source], steps, align_corners)
 
 
 def _resized(matrix: Tensor, rows: int, align_corners: bool) -> Tensor:

@@ -18,7 +18,8 @@ from benchbed.accuracy_pass import measure_counts
 from benchbed.cost.environment import Environment, capture, noise_warnings
 from benchbed.cost_pass import Cost, measure_costs
 from benchbed.errors import EXIT_DONE, EXIT_PARTIAL, BenchError
-from benchbed.metrics.counts import Counts
+from benchbed.method_card import Weights
+from benchbed.metrics import Counts
 from benchbed.plan import Plan, PlanItem
 from benchbed.progress import Reporter
 from benchbed.record_store import RecordStore
@@ -161,11 +162,15 @@ def _method_facts(subject: Subject) -> dict[str, Any]:
             "sha256": subject.digest,
             "tensors_used": len(conversion.used) if conversion else None,
             "tensors_ignored": dict(conversion.ignored) if conversion else {},
-            "trained_on": variant.weights.trained_on
-            if variant.weights and item.weights.kind == "file"
-            else None,
+            **_official_facts(variant.weights if item.weights.kind == "file" else None),
         },
     }
+
+
+def _official_facts(weights: Weights | None) -> dict[str, Any]:
+    if weights is None:
+        return {"trained_on": None, "not_for": {}}
+    return {"trained_on": weights.trained_on, "not_for": dict(weights.not_for)}
 
 
 def _dataset_facts(subject: Subject) -> dict[str, Any]:

@@ -187,7 +187,9 @@ def _to_valid(maps: Tensor, geometry: Geometry, align_corners: bool = False) -> 
 def _plainly_resized(maps: Tensor, size: Size, align_corners: bool = False) -> Tensor:
     if maps.shape[-2:] == size:
         return maps
-    return F.interpolate(maps[None], size, mode="bilinear", align_corners=align_corners)[0]
+    # As a batch of single channels: whatever the channels' number and order in memory, one kernel makes them, rounding alike.
+    resized = F.interpolate(maps[:, None].contiguous(), size, mode="bilinear", align_corners=align_corners)
+    return resized[:, 0]
 
 
 def _label_map(scores: Scores, index: int, budget: int) -> Tensor:

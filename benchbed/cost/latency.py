@@ -44,8 +44,8 @@ class LatencySamples:
     def add(self, ledger: Mapping[str, float], image: int) -> None:
         """Append one round's stage times (ms)."""
         rounds = len(self.total_ms)
-        for name in ledger.keys() - self.stage_ms.keys():
-            self.stage_ms[name] = [0.0] * rounds
+        for name in ledger:
+            self.stage_ms.setdefault(name, [0.0] * rounds)
         for name, times in self.stage_ms.items():
             times.append(ledger.get(name, 0.0))
         self.total_ms.append(sum(ledger.values()))
@@ -69,6 +69,7 @@ def measure_latency(
     device: torch.device | str,
     on_progress: Progress | None = None,
     deadline_s: float | None = None,
+    least_rounds: int = 1,
 ) -> dict[str, LatencySamples]:
     """Time each callable once a round.
 
@@ -80,7 +81,8 @@ def measure_latency(
         device: where the work runs; decides the clock.
         on_progress: told the number of finished rounds.
         deadline_s: no round begins that would, at the slowest pace so far, end later than this many seconds after the
-            start of the function; one round is always measured.
+            start of the function; `least_rounds` are always measured.
+        least_rounds: rounds that are measured whatever the deadline; an interval needs several.
 
     Returns:
         Samples by name, all with the same number of rounds, index by index from the same round and image.
@@ -99,7 +101,8 @@ def measure_latency(
     slowest = 0.0
     for index in range(rounds):
         begun = time.monotonic()
-        if index and deadline_s is not None and begun - start + slowest > deadline_s:
+        late = deadline_s is not None and begun - start + slowest > deadline_s
+        if index >= least_rounds and late:
             break
         _one_round(calls, index, timed, samples)
         slowest = max(slowest, time.monotonic() - begun)

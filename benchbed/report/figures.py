@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchbed.cost.statistics import median_interval, paired_ratio
+from benchbed.cost.statistics import median_interval, paired_ratio, throughput
 from benchbed.metrics import METRICS, accuracy, intervals
 from benchbed.records import Record
 
@@ -34,9 +35,10 @@ class Figure:
     kind: str = "measured"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values; NaN becomes None, which JSON has."""
+        """Plain values; what is not finite becomes None, which JSON has."""
         ends = {"value": self.value, "low": self.low, "high": self.high}
-        return {**{k: None if v != v else v for k, v in ends.items()}, "unit": self.unit, "kind": self.kind}
+        finite = {name: value if math.isfinite(value) else None for name, value in ends.items()}
+        return {**finite, "unit": self.unit, "kind": self.kind}
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,11 @@ def latency_figure(record: Record) -> Figure | None:
 
 def throughput_figure(record: Record) -> Figure | None:
     """Images a second at batch 1: the inverse of latency, hence derived."""
-    latency = latency_figure(record)
-    if latency is None:
+    samples = record.cost.get("latency")
+    if not samples:
         return None
-    return Figure(1000 / latency.value, 1000 / latency.high, 1000 / latency.low, "images/s", "derived")
+    rate = throughput(samples["total_ms"])
+    return Figure(rate.value, rate.low, rate.high, "images/s", "derived")
 
 
 def slowdown_figure(record: Record, reference: Record) -> Figure | None:

@@ -68,7 +68,7 @@ CARD: Final = MethodCard(
         "result (2 x 1,019 GFLOPs at 171 classes); protocol paper runs it once an image and so is kinder to SimSeg than its code",
         "cost depends on the image: only non-empty proposals become crops, 0 to 100 of them; random weights give nearly all 100, "
         "trained ones fewer, so latency with random weights is an upper bound",
-        "'crops with scores above a threshold' (DeOP, Table 1) is the mask's pixel threshold: no score, area or NMS filter exists",
+        "'crops with scores above a threshold' (DeOP, Table 1) is the mask's pixel threshold: no score or area filter, no NMS",
         "threshold and ensemble weight were chosen for each dataset, on it: 0.5 / 0.8 (COCO-Stuff), 0.5 / 0.7 (VOC-15), "
         "0.5 / 0.4 (VOC-20, PC-59), 0.4 / 0.5 (A-150), 0.3 / 0.7 (A-847), 0.3 / 0.4 (Cityscapes)",
         "a class listed as seen takes another formula: without flags (cross-dataset) every class counts as unseen "

@@ -26,9 +26,9 @@ from methods.spnet.word_vectors import Embeddings, WordVectors, word_vectors
 class SPNet(Segmenter):
     """Semantic Projection Network.
 
-    Stages: `preprocess` is the warp to a square, `backbone` the ResNet and the pyramid, `classify` the products with the class vectors, the maximum over
-    scales and the calibration. Under its published input the two are computed one after the other, as published; under
-    any other the class vectors are folded into the pyramid where that saves work.
+    Stages: `preprocess` is the warp to a square, `backbone` the ResNet and the pyramid, `classify` the products with the class
+    vectors, the maximum over scales and the calibration. Under its published input pyramid and products are computed one after
+    the other, as published; under any other the class vectors are folded into the pyramid where that saves work.
 
     Args:
         size: all sizes and choices.
@@ -108,7 +108,7 @@ class SPNet(Segmenter):
         """
         positions = len(tensor) * tensor.shape[2] * tensor.shape[3] // 64
         folded = None
-        if fold and folding_pays(*classes.shape, positions):
+        if fold and folding_pays(classes.shape[0], classes.shape[1], positions):
             with stage("classify"), _full_precision(tensor.device.type):
                 folded = self.aspp.folded(classes.float())
         return [self._scale(tensor, share, classes, folded) for share in (1.0, *self.size.pyramid)]

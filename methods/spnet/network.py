@@ -18,7 +18,7 @@ KERNEL: Final = 3
 def resnet(size: SpnetSize) -> nn.Module:
     """DeepLab v2's ResNet by mmsegmentation's registry: strides 4, 8, 8, 8, Caffe's blocks (stride in the first 1x1).
 
-    Its max pooling rounds sizes up, as Caffe's does; mmsegmentation's rounds down, which differs where a side is even.
+    As Caffe's, its max pooling rounds sizes up; mmsegmentation's rounds down, which differs where a side is even.
     """
     backbone: nn.Module = MODELS.build(
         {
@@ -34,7 +34,7 @@ def resnet(size: SpnetSize) -> nn.Module:
             "norm_eval": size.frozen_norm,
         }
     )
-    backbone.maxpool.ceil_mode = True  # type: ignore[union-attr]
+    backbone.maxpool.ceil_mode = size.caffe  # type: ignore[union-attr]
     return backbone
 
 

@@ -46,7 +46,8 @@ class SpnetSize:
         text: the CLIP whose text tower embeds class names where no word vectors are given.
         templates: prompt templates for that tower.
         frozen_norm: batch norms keep ImageNet's statistics and scales (`freeze_bn`; none is in the optimiser).
-        caffe: images enter as for Caffe's ResNets, blue first, mean subtracted; else red first, ImageNet's mean and std.
+        caffe: as Caffe's ResNets: images enter blue first, mean subtracted, and pooling rounds sizes up; else red first,
+            ImageNet's mean and std, and it rounds down.
         warp: images are warped to a square; else `side` is the shorter one's length.
         side: pixels.
     """

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import roi_align
+from torchvision.ops import roi_align  # type: ignore[import-untyped]
 
 from benchbed.images import ImageBatch
 from benchbed.input_spec import CLIP_MEAN, CLIP_STD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +26,7 @@ from methods.zegformer.class_head import ClassHead
 from methods.zegformer.crops import canvases, cut
 from methods.zegformer.fusion import clip_probabilities, fuse
 from methods.zegformer.sizes import MODES, Mode, ZegFormerSize, named_size
-from methods.zegformer.templates import CLIP_TEMPLATES, HEAD_TEMPLATES, class_prompts
+from methods.zegformer.templates import TEMPLATE_SETS, class_prompts, template_set
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Choices:
     Attributes:
         mode: `seg`, `img` or `full` (CLIP_CLASSIFICATION, ENSEMBLING).
         gamma: subtracted from the seen classes' final scores if above 0 (GZERO_CALIBRATE).
-        head_templates: of the segmentation stream (PROMPT_ENSEMBLE_TYPE): `single` or `imagenet_select`.
+        head_templates: of the segmentation stream (PROMPT_ENSEMBLE_TYPE), one of `TEMPLATE_SETS`.
+        clip_templates: of the CLIP stream; the official code knows the default alone.
         whole_last_block: run CLIP's last block for patches too, which nothing reads; as published, 7 % slower.
 
     Raises:
@@ -45,20 +47,21 @@ class Choices:
     mode: Mode = "full"
     gamma: float = 0.1
     head_templates: str = "single"
+    clip_templates: str = "imagenet_select_clip"
     whole_last_block: bool = False
 
     def __post_init__(self) -> None:
         _expect_one_of("mode", self.mode, MODES)
-        _expect_one_of("head_templates", self.head_templates, HEAD_TEMPLATES)
+        _expect_one_of("head_templates", self.head_templates, TEMPLATE_SETS)
+        _expect_one_of("clip_templates", self.clip_templates, TEMPLATE_SETS)
         if not math.isfinite(self.gamma):
             raise UsageError(f"gamma={self.gamma}: expected a finite number; 0 switches calibration off")
 
 
-def _expect_one_of(keyword: str, value: str, known: object) -> None:
-    names = list(known)  # type: ignore[call-overload]
-    if value not in names:
+def _expect_one_of(keyword: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
         raise UsageError(
-            f"{keyword}={value!r}: ZegFormer has no such thing; expected one of {', '.join(names)}"
+            f"{keyword}={value!r}: ZegFormer has no such thing; expected one of {', '.join(known)}"
         )
 
 
@@ -91,15 +94,15 @@ class ZegFormer(Segmenter):
 
     def encode_vocabulary(self, vocabulary: Vocabulary) -> TextFeatures:
         """Features of the head's templates; in `extra`, those of the CLIP stream (`clip`, [K, D]) and `seen` ([K] bool)."""
-        head = self._encode(vocabulary, HEAD_TEMPLATES[self.choices.head_templates])
+        head = self._encode(vocabulary, self.choices.head_templates)
         extra = {"seen": torch.tensor(vocabulary.seen, device=head.device)}
         if self.choices.mode != "seg":
-            extra["clip"] = self._encode(vocabulary, CLIP_TEMPLATES)
+            extra["clip"] = self._encode(vocabulary, self.choices.clip_templates)
         return TextFeatures(head, extra)
 
-    def _encode(self, vocabulary: Vocabulary, templates: tuple[str, ...]) -> Tensor:
+    def _encode(self, vocabulary: Vocabulary, templates: str) -> Tensor:
         """[K, D]: the mean over synonyms and templates of unit features, normalised again."""
-        prompts, counts = class_prompts(vocabulary.prompts, templates)
+        prompts, counts = class_prompts(vocabulary.prompts, template_set(templates))
         with stage("clip_text"):
             features = self.text.encode(prompts)
             return F.normalize(torch.stack([each.mean(0) for each in features.split(counts)]), dim=-1)
@@ -155,6 +158,7 @@ def build(
     mode: Mode = "full",
     gamma: float = 0.1,
     head_templates: str = "single",
+    clip_templates: str = "imagenet_select_clip",
     whole_last_block: bool = False,
     short_side: int = 512,
     longest_side: int = 2048,
@@ -163,12 +167,12 @@ def build(
 
     Args:
         size: one of `SIZES` by name, or sizes of your own.
-        mode, gamma, head_templates, whole_last_block: see `Choices`.
+        mode, gamma, head_templates, clip_templates, whole_last_block: see `Choices`.
         short_side, longest_side: the input rule, pixels.
 
     Raises:
         UsageError: a name that there is not.
     """
     spec = InputSpec(short_side, longest_side, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)
-    chosen = Choices(mode, gamma, head_templates, whole_last_block)
+    chosen = Choices(mode, gamma, head_templates, clip_templates, whole_last_block)
     return ZegFormer(named_size(size) if isinstance(size, str) else size, spec, chosen)

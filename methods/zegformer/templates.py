@@ -1,4 +1,4 @@
-"""ZegFormer's prompts: one set for the segmentation stream's classifier, always another for CLIP's. Free of torch."""
+"""ZegFormer's prompts: the segmentation stream's classifier and CLIP's have each their own set. Free of torch."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ IMAGENET_SELECT: Final = (
     "a photo of the small {}.",
     "A photo of a {} in the scene",
 )
-# PROMPT_ENSEMBLE_TYPE, of the segmentation stream. Its third value, the 80 of "imagenet", is in no released evaluation.
-HEAD_TEMPLATES: Final = {"single": SINGLE, "imagenet_select": IMAGENET_SELECT}
-# IMAGENET_TEMPLATES_SELECT_CLIP, of the CLIP stream, in its order; the full stops are irregular there.
-CLIP_TEMPLATES: Final = (
+# IMAGENET_TEMPLATES_SELECT_CLIP, in its order; the full stops are irregular there.
+IMAGENET_SELECT_CLIP: Final = (
     "a bad photo of the {}.",
     "a photo of the large {}.",
     "a photo of the small {}.",
@@ -56,6 +54,23 @@ CLIP_TEMPLATES: Final = (
     "This is the masked {} in the scene",
     "This is one masked {} in the scene",
 )
+
+IMAGENET: Final = "imagenet"  # the 80 of OpenAI's notebook; in no released evaluation of ZegFormer's
+_LISTED: Final = {
+    "single": SINGLE,
+    "imagenet_select": IMAGENET_SELECT,
+    "imagenet_select_clip": IMAGENET_SELECT_CLIP,
+}
+TEMPLATE_SETS: Final = (*_LISTED, IMAGENET)
+
+
+def template_set(name: str) -> tuple[str, ...]:
+    """The templates of one of `TEMPLATE_SETS`."""
+    if name == IMAGENET:
+        from open_clip import OPENAI_IMAGENET_TEMPLATES
+
+        return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
+    return _LISTED[name]
 
 
 def synonyms(name: str) -> list[str]:

@@ -40,7 +40,7 @@ def scene(seed: int, queries: int = 12) -> tuple[Tensor, Tensor, tuple[int, int]
 
 
 def plain_crops(
-    pixels: Tensor, logits: Tensor, padded: tuple[int, int], threshold: float
+    pixels: Tensor, logits: Tensor, padded: tuple[int, int], threshold: float, side: int = SIDE
 ) -> tuple[Tensor, list[bool]]:
     """Everything at full size, one proposal after the other, in the official order."""
     height, width = pixels.shape[1:]
@@ -54,8 +54,8 @@ def plain_crops(
         rows, columns = np.nonzero(inside.numpy())
         filled = torch.where(inside, pixels.float(), 255 * MEAN[0])
         cut = filled[None, :, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-        crops.append(F.interpolate((cut / 255 - MEAN) / STD, (SIDE, SIDE), mode="bicubic"))
-    return torch.cat(crops) if crops else torch.empty(0, 3, SIDE, SIDE), valid
+        crops.append(F.interpolate((cut / 255 - MEAN) / STD, (side, side), mode="bicubic"))
+    return torch.cat(crops) if crops else torch.empty(0, 3, side, side), valid
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -179,13 +179,10 @@ def plain_scores(simseg: SimSeg, images: ImageBatch, text: TextFeatures, weight:
     own_logits = 100 * own / own.norm(dim=-1, keepdim=True) @ torch.cat([text.embeddings, nothing]).T
     height, width = images.geometry[0].valid
     masks = F.interpolate(proposals.mask_logits, images.tensor.shape[2:], mode="bilinear")[0]
-    side = simseg.size.clip.image_size
-    global SIDE
-    SIDE, before = side, SIDE
+    padded, threshold = images.geometry[0].padded, simseg.settings.mask_threshold
     crops, valid = plain_crops(
-        images.pixels[0], proposals.mask_logits[0], images.geometry[0].padded, simseg.settings.mask_threshold
+        images.pixels[0], proposals.mask_logits[0], padded, threshold, simseg.size.clip.image_size
     )
-    SIDE = before
     shown = simseg.visual(crops)
     named = torch.cat([text.extra["regions"], torch.ones(1, text.embeddings.shape[1])])
     crop_logits = 100 * shown / shown.norm(dim=-1, keepdim=True) @ named.T

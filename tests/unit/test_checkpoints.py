@@ -51,7 +51,7 @@ def test_pickled_code_is_refused_and_never_runs(tmp_path: Path) -> None:
 def test_torchscript_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "ViT-B-16.pt"
     torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)), path)
-    with pytest.raises(CheckpointError, match="TorchScript.*safetensors"):
+    with pytest.raises(CheckpointError, match=r"TorchScript.*safetensors"):
         read_tensors(path)
 
 

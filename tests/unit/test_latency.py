@@ -89,6 +89,13 @@ def test_stage_times_are_exclusive_and_sum_to_the_total(clock: Clock) -> None:
         "compose": [0.0, 0.0, 7.0, 7.0],
         "unaccounted": [3.0] * 4,
     }
+    assert list(samples.stage_ms) == [
+        "clip_image",
+        "crops",
+        "classify",
+        "unaccounted",
+        "compose",
+    ]  # as first met
     assert samples.first_call_ms == 138.0
     for index, total in enumerate(samples.total_ms):
         assert sum(times[index] for times in samples.stage_ms.values()) == pytest.approx(total)

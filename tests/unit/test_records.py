@@ -82,7 +82,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", no_room)
-    with pytest.raises(StoreError, match="No space left on device.*--out"):
+    with pytest.raises(StoreError, match=r"No space left on device.*--out"):
         RecordStore(tmp_path).write(example_record())
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 

@@ -15,7 +15,7 @@ from benchbed.report.figures import accuracy_figures, latency_figure, slowdown_f
 from benchbed.report.record_page import record_tables
 from benchbed.report.run_tables import run_tables
 from benchbed.report.summary import summary
-from benchbed.report.table import Table, significant
+from benchbed.report.table import Table, significant, text
 
 
 def column(table: Table, heading: str) -> list[str]:
@@ -114,15 +114,20 @@ def test_the_summary_is_plain_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("value", "shown"),
     [(0, "0"), (157.840307, "157.8"), (8.370866, "8.371"), (0.0123456, "0.01235"), (12345.6, "12,346")],
 )
-def test_significant_digits(value: float, text: str) -> None:
-    assert significant(value, 4) == text
+def test_significant_digits(value: float, shown: str) -> None:
+    assert significant(value, 4) == shown
 
 
 def test_a_row_of_the_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match="2 cells, expected 1"):
-        from benchbed.report.table import text
-
         Table("t", ("a",), ((text(1), text(2)),))
+
+
+def test_one_round_has_no_upper_end_and_json_says_null() -> None:
+    latency = {**example_latency(), "total_ms": [100.0], "stage_ms": {"backbone": [100.0]}}
+    content = summary(example_record(cost={"latency": latency}))
+    assert content["cost"]["latency"]["high"] is None
+    assert content["cost"]["throughput"]["high"] is None

@@ -45,7 +45,7 @@ def test_one_path_serves_one_variant(folder: Path) -> None:
     path = folder / "c.pth"
     path.write_bytes(b"x")
     assert parse(str(path), [choose("san")])["san/vit-b16"].path == path
-    with pytest.raises(UsageError, match="2 variants .*say method="):
+    with pytest.raises(UsageError, match=r"2 variants .*say method="):
         parse(str(path), [choose("san"), choose("deop")])
 
 
@@ -71,9 +71,9 @@ def test_malformed_pairs_are_refused(flag: str, says: str) -> None:
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(MissingError, match="no-such.pth: no such file"):
+    with pytest.raises(MissingError, match=r"no-such\.pth: no such file"):
         parse("no-such.pth", [choose("san")])
-    with pytest.raises(MissingError, match="no-such.pth"):
+    with pytest.raises(MissingError, match=r"no-such\.pth"):
         parse("san=no-such.pth", [choose("san")])
 
 

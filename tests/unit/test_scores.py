@@ -1,0 +1,462 @@
+"""Scores and their label maps, against a plain version written again here."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchbed import scores as scores_module
+from benchbed.errors import ScoresError
+from benchbed.scores import DenseScores, Geometry, MaskScores, Scores, full_scores, label_maps
+
+ORDERS = ("resize-logits", "resize-scores")
+
+# (low resolution, padded, valid, original): what the two resizes may do to an image.
+SHAPES = {
+    "enlarged twice": ((8, 12), (128, 192), (128, 173), (197, 261)),
+    "odd sizes": ((7, 5), (101, 83), (97, 71), (113, 57)),
+    "made smaller": ((24, 40), (96, 160), (96, 130), (51, 37)),
+    "made much smaller": ((60, 44), (240, 176), (233, 175), (17, 11)),
+    "scores finer than the input": ((90, 70), (45, 35), (41, 35), (60, 52)),
+    "enlarged, made smaller": ((9, 200), (36, 100), (30, 100), (120, 40)),
+    "nothing to resize": ((40, 56), (40, 56), (40, 56), (40, 56)),
+    "cropped only": ((40, 56), (40, 56), (33, 47), (33, 47)),
+    "first resize only": ((10, 14), (40, 56), (33, 47), (33, 47)),
+    "second resize only": ((40, 56), (40, 56), (33, 47), (91, 66)),
+    "rows only": ((10, 56), (40, 56), (40, 56), (66, 56)),
+    "one low-resolution pixel": ((1, 1), (16, 16), (16, 12), (20, 31)),
+    "one pixel out": ((6, 6), (24, 24), (20, 24), (1, 1)),
+    "wide": ((3, 70), (12, 280), (10, 277), (9, 700)),
+}
+
+
+def geometry_of(shape: str) -> Geometry:
+    return Geometry(*SHAPES[shape][1:])
+
+
+def dense(shape: str, classes: int = 7, seed: int = 0, **changes: Any) -> DenseScores:
+    random_ = torch.Generator().manual_seed(seed)
+    logits = torch.randn(1, classes, *SHAPES[shape][0], generator=random_)
+    return DenseScores(logits, (geometry_of(shape),), **changes)
+
+
+def masks(
+    shape: str, order: str, queries: int = 9, classes: int = 7, seed: int = 0, **changes: Any
+) -> MaskScores:
+    random_ = torch.Generator().manual_seed(seed)
+    mask_logits = torch.randn(1, queries, *SHAPES[shape][0], generator=random_) * 4
+    class_scores = torch.randn(1, queries, classes, generator=random_).softmax(-1)
+    return MaskScores(mask_logits, class_scores, (geometry_of(shape),), order, **changes)  # type: ignore[arg-type]
+
+
+def plainly(scores: Scores, index: int = 0) -> Tensor:
+    """The definition, [K, H, W]: every resize done in full, none skipped."""
+    geometry = scores.geometry[index]
+
+    def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+        align = isinstance(scores, DenseScores) and scores.align_corners
+        return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=align, antialias=False)[0]
+
+    def at_network_resolution(maps: Tensor) -> Tensor:
+        return resize(maps.float(), geometry.padded)[:, : geometry.valid[0], : geometry.valid[1]]
+
+    if isinstance(scores, DenseScores):
+        full = resize(at_network_resolution(scores.logits[index]), geometry.original)
+    else:
+        mask_logits, classes = (
+            at_network_resolution(scores.mask_logits[index]),
+            scores.class_scores[index].float(),
+        )
+        if scores.order == "resize-logits":
+            full = torch.einsum("qk,qhw->khw", classes, resize(mask_logits, geometry.original).sigmoid())
+        else:
+            full = resize(torch.einsum("qk,qhw->khw", classes, mask_logits.sigmoid()), geometry.original)
+    return full if scores.class_offset is None else full + scores.class_offset[:, None, None]
+
+
+def assert_best(labels: Tensor, full: Tensor) -> None:
+    """Labels are the argmax; where they differ, the two best scores differ by float rounding alone, and the other is chosen."""
+    assert labels.shape == full.shape[1:]
+    chosen = full.gather(0, labels.long()[None])[0]
+    other = labels.long() != full.argmax(0)
+    gap = (full.amax(0) - chosen)[other] / full.amax(0)[other].abs()
+    assert (gap < 1e-5).all(), (
+        f"{int(other.sum())} labels differ, by up to {float(gap.max()):.2g} of the score"
+    )
+    assert float(other.float().mean()) < 0.005, "so many float ties cannot be"
+
+
+class TestLabelMaps:
+    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("align_corners", [False, True])
+    def test_dense(self, shape: str, align_corners: bool) -> None:
+        for seed in range(3):
+            scores = dense(shape, seed=seed, align_corners=align_corners)
+            assert_best(label_maps(scores)[0], plainly(scores))
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("order", ORDERS)
+    @pytest.mark.parametrize(("queries", "classes"), [(30, 4), (4, 30)])
+    def test_masks(self, shape: str, order: str, queries: int, classes: int) -> None:
+        for seed in range(2):
+            scores = masks(shape, order, queries, classes, seed)
+            assert_best(label_maps(scores)[0], plainly(scores))
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_any_sizes(self, seed: int) -> None:
+        pick = random.Random(seed)
+
+        def size(limit: int) -> tuple[int, int]:
+            return pick.randint(1, limit), pick.randint(1, limit)
+
+        padded = size(150)
+        valid = (pick.randint(1, padded[0]), pick.randint(1, padded[1]))
+        geometry = (Geometry(padded, valid, size(200)),)
+        generator = torch.Generator().manual_seed(seed)
+        grid = size(60)
+        scores = DenseScores(
+            torch.randn(1, 5, *grid, generator=generator), geometry, align_corners=bool(seed % 2)
+        )
+        assert_best(label_maps(scores)[0], plainly(scores))
+        for order in ORDERS:
+            mask_logits = torch.randn(1, 6, *grid, generator=generator)
+            classes = torch.rand(1, 6, 5, generator=generator)
+            of_masks = MaskScores(mask_logits, classes, geometry, order)  # type: ignore[arg-type]
+            assert_best(label_maps(of_masks)[0], plainly(of_masks))
+
+    @pytest.mark.parametrize("budget", [1, 50_000, 1_000_000, 2**30])
+    def test_the_budget_changes_no_label(self, budget: int) -> None:
+        """Tiles of 16 pixels and one class at a time, or the whole at once."""
+        for scores in (dense("odd sizes", 40), *(masks("odd sizes", order, 9, 40) for order in ORDERS)):
+            assert_best(label_maps(scores, budget)[0], plainly(scores))
+
+    def test_both_orders_differ(self) -> None:
+        """Resizing before or after the sigmoid is a choice that changes labels, not a matter of speed."""
+        before, after = (label_maps(masks("enlarged twice", order))[0] for order in ORDERS)
+        assert 0.001 < float((before != after).float().mean()) < 0.5
+
+    def test_aligned_corners_change_labels(self) -> None:
+        aligned, not_aligned = (
+            label_maps(dense("enlarged twice", align_corners=a))[0] for a in (True, False)
+        )
+        assert not torch.equal(aligned, not_aligned)
+
+    def test_smooth_scores_as_of_a_trained_method(self) -> None:
+        """Large areas of one class, and borders that two resizes must leave at the same pixel."""
+        hills = torch.randn(1, 12, 4, 5, generator=torch.Generator().manual_seed(3))
+        logits = F.interpolate(hills, (40, 50), mode="bicubic") * 30
+        scores = DenseScores(logits, (Geometry((640, 800), (640, 799), (375, 468)),))
+        assert_best(label_maps(scores)[0], plainly(scores))
+
+
+class TestBatch:
+    def test_images_of_different_geometry(self) -> None:
+        generator = torch.Generator().manual_seed(5)
+        geometry = (
+            Geometry((64, 96), (64, 80), (100, 125)),
+            Geometry((64, 96), (48, 96), (24, 48)),
+            Geometry((48, 96), (48, 96), (48, 96)),
+        )
+        offset = torch.tensor([0.0, -0.2, 0.1, 0.0])
+        of_dense = DenseScores(torch.randn(3, 4, 16, 24, generator=generator), geometry, class_offset=offset)
+        mask_logits, classes = torch.randn(3, 8, 16, 24, generator=generator), torch.rand(3, 8, 4)
+        for scores in (
+            of_dense,
+            *(MaskScores(mask_logits, classes, geometry, order, offset) for order in ORDERS),  # type: ignore[arg-type]
+        ):
+            maps = label_maps(scores)
+            assert [tuple(m.shape) for m in maps] == [g.original for g in geometry]
+            for index, labels in enumerate(maps):
+                assert_best(labels, plainly(scores, index))
+                torch.testing.assert_close(
+                    full_scores(scores, index), plainly(scores, index), rtol=1e-5, atol=1e-6
+                )
+
+    def test_no_image(self) -> None:
+        assert label_maps(DenseScores(torch.zeros(0, 3, 4, 4), ())) == []
+
+
+class TestOffset:
+    """Calibration, e.g. ZegFormer's: a constant taken from seen classes after all resizing."""
+
+    def variants(self, **changes: Any) -> list[Scores]:
+        return [dense("odd sizes", **changes), *(masks("odd sizes", order, **changes) for order in ORDERS)]
+
+    def test_it_is_added(self) -> None:
+        offset = torch.linspace(-0.5, 0.5, 7)
+        for scores, without in zip(self.variants(class_offset=offset), self.variants(), strict=True):
+            assert_best(label_maps(scores)[0], plainly(without) + offset[:, None, None])
+            assert not torch.equal(label_maps(scores)[0], label_maps(without)[0])
+
+    def test_a_large_one_decides(self) -> None:
+        offset = torch.zeros(7)
+        offset[4] = 1000
+        for scores in self.variants(class_offset=offset):
+            assert (label_maps(scores)[0] == 4).all()
+
+    def test_a_constant_changes_nothing_and_scores_stay_untouched(self) -> None:
+        for scores in self.variants(class_offset=torch.full((7,), -0.25)):
+            before = [t.clone() for t in vars(scores).values() if isinstance(t, Tensor)]
+            assert_best(label_maps(scores)[0], plainly(dataclasses.replace(scores, class_offset=None)))
+            after = [t for t in vars(scores).values() if isinstance(t, Tensor)]
+            assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+class TestLabels:
+    @pytest.mark.parametrize("shape", ["nothing to resize", "cropped only", "first resize only"])
+    def test_scores_stay_untouched(self, shape: str) -> None:
+        """The fast path works in place: never in the memory of somebody else."""
+        for scores in (dense(shape), *(masks(shape, order) for order in ORDERS)):
+            before = [t.clone() for t in vars(scores).values() if isinstance(t, Tensor)]
+            label_maps(scores)
+            after = [t for t in vars(scores).values() if isinstance(t, Tensor)]
+            assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+    @pytest.mark.parametrize(
+        ("classes", "dtype"), [(1, torch.uint8), (255, torch.uint8), (256, torch.int16), (300, torch.int16)]
+    )
+    def test_type(self, classes: int, dtype: torch.dtype) -> None:
+        """255 classes still fit uint8: their labels end at 254, and 255 stays free for ignored pixels."""
+        for scores in (
+            dense("odd sizes", classes),
+            *(masks("odd sizes", order, 9, classes) for order in ORDERS),
+        ):
+            (labels,) = label_maps(scores)
+            assert labels.dtype == dtype
+            assert_best(labels, plainly(scores))
+        if classes == 300:
+            assert int(labels.max()) > 255
+
+    def test_one_class_is_everywhere(self) -> None:
+        assert not label_maps(dense("odd sizes", 1))[0].any()
+        assert not label_maps(masks("odd sizes", "resize-scores", 4, 1))[0].any()
+
+    def test_the_last_class_is_reached(self) -> None:
+        logits = torch.zeros(1, 847, 4, 4)
+        logits[0, 846] = 1
+        (labels,) = label_maps(DenseScores(logits, (Geometry((16, 16), (16, 16), (20, 20)),)))
+        assert (labels == 846).all()
+
+    @pytest.mark.parametrize("budget", [1, 2**27])
+    def test_of_equal_scores_the_lowest_class_wins(self, budget: int) -> None:
+        """As torch.argmax, within a chunk of classes and across chunks (a budget of 1 byte gives one class a chunk)."""
+        logits = torch.randn(1, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+        twice = torch.cat([logits, logits, logits - 1], 1)
+        geometry = (Geometry((24, 24), (24, 20), (30, 33)),)
+        (labels,) = label_maps(DenseScores(twice, geometry), budget)
+        assert int(labels.max()) <= 3
+        assert_best(labels, plainly(DenseScores(logits, geometry)))
+        classes = torch.rand(1, 5, 3)
+        for order in ORDERS:
+            scores = MaskScores(twice[:, :5], torch.cat([classes, classes], 2), geometry, order)  # type: ignore[arg-type]
+            assert int(label_maps(scores, budget)[0].max()) <= 2
+
+    def test_all_equal(self) -> None:
+        for value in (0.0, -7.5):
+            (labels,) = label_maps(
+                DenseScores(torch.full((1, 300, 3, 3), value), (Geometry((9, 9), (9, 9), (11, 7)),))
+            )
+            assert not labels.any()
+
+
+class TestPrecision:
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+    def test_other_float_types_are_read_as_float32(self, dtype: torch.dtype) -> None:
+        scores = dense("enlarged twice")
+        other = dataclasses.replace(scores, logits=scores.logits.to(dtype))
+        assert_best(label_maps(other)[0], plainly(other))
+        assert full_scores(other, 0).dtype == torch.float32
+        for order in ORDERS:
+            of_masks = masks("enlarged twice", order)
+            other_masks = dataclasses.replace(
+                of_masks,
+                mask_logits=of_masks.mask_logits.to(dtype),
+                class_scores=of_masks.class_scores.to(dtype),
+                class_offset=torch.linspace(0, 0.1, 7).to(dtype),
+            )
+            assert_best(label_maps(other_masks)[0], plainly(other_masks))
+
+    def test_autocast_around_it_changes_nothing(self) -> None:
+        for scores in (dense("enlarged twice"), *(masks("enlarged twice", order) for order in ORDERS)):
+            labels, full = label_maps(scores)[0], full_scores(scores, 0)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                assert torch.equal(label_maps(scores)[0], labels)
+                assert torch.equal(full_scores(scores, 0), full)
+
+    @pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+    def test_products_are_exact_inside_and_as_they_were_outside(
+        self, precision: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        inside: list[str] = []
+        made = scores_module.best_classes
+
+        def watched(*args: Any) -> Tensor:
+            inside.append(torch.get_float32_matmul_precision())
+            return made(*args)
+
+        monkeypatch.setattr(scores_module, "best_classes", watched)
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(precision)
+        try:
+            label_maps(dense("odd sizes"))
+            assert inside == ["highest"]
+            assert torch.get_float32_matmul_precision() == precision
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+    def test_with_gradients_and_in_inference_mode(self) -> None:
+        scores = dense("odd sizes")
+        (expected,) = label_maps(scores)
+        needing = dataclasses.replace(scores, logits=scores.logits.clone().requires_grad_())
+        assert torch.equal(label_maps(needing)[0], expected)
+        assert full_scores(needing, 0).requires_grad
+        with torch.inference_mode():
+            assert torch.equal(label_maps(scores)[0], expected)
+
+
+class TestFullScores:
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_they_are_the_definition(self, shape: str) -> None:
+        offset = torch.linspace(-1, 1, 7)
+        for scores in (
+            dense(shape, class_offset=offset),
+            dense(shape, align_corners=True),
+            *(masks(shape, order, class_offset=offset) for order in ORDERS),
+        ):
+            full = full_scores(scores, 0)
+            assert full.shape == (7, *SHAPES[shape][3])
+            torch.testing.assert_close(full, plainly(scores), rtol=1e-6, atol=1e-6)
+
+    def test_the_layout_in_memory_changes_nothing(self) -> None:
+        """torch resizes channels-last maps by another kernel, which rounds otherwise; the definition must not depend on that."""
+        for scores in (dense("odd sizes", 3), dense("enlarged twice")):
+            other = dataclasses.replace(
+                scores, logits=scores.logits.contiguous(memory_format=torch.channels_last)
+            )
+            assert torch.equal(full_scores(other, 0), full_scores(scores, 0))
+            assert torch.equal(label_maps(other)[0], label_maps(scores)[0])
+
+    def test_no_such_image(self) -> None:
+        with pytest.raises(IndexError):
+            full_scores(dense("odd sizes"), 1)
+
+
+GEOMETRY = Geometry((32, 32), (30, 32), (60, 64))
+LOGITS, CLASSES = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 5)
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("sizes", "words"),
+        [
+            (((0, 4), (4, 4), (4, 4)), "at least 1 pixel"),
+            (((4, 4), (4, -1), (4, 4)), "at least 1 pixel"),
+            (((4, 4), (4, 4), (4, 0)), "at least 1 pixel"),
+            (((4, 4), (5, 4), (4, 4)), "larger than the padded"),
+            (((4, 4), (4, 5), (4, 4)), "larger than the padded"),
+        ],
+    )
+    def test_geometry(self, sizes: tuple[tuple[int, int], ...], words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            Geometry(*sizes)
+
+    @pytest.mark.parametrize(
+        ("make", "words"),
+        [
+            (lambda: DenseScores(LOGITS[0], (GEOMETRY,)), r"logits is \[3, 8, 8\]; expected \[B, K, h, w\]"),
+            (lambda: DenseScores(torch.zeros(1, 0, 8, 8), (GEOMETRY,)), r"\[1, 0, 8, 8\].*at least 1"),
+            (lambda: DenseScores(torch.zeros(1, 3, 0, 8), (GEOMETRY,)), r"\[1, 3, 0, 8\].*at least 1"),
+            (lambda: DenseScores(LOGITS.long(), (GEOMETRY,)), "torch.int64; expected a float type"),
+            (lambda: DenseScores(LOGITS, (GEOMETRY,) * 2), r"\[1, 3, 8, 8\] holds 1 images, geometry 2"),
+            (
+                lambda: DenseScores(LOGITS, (GEOMETRY,), class_offset=torch.zeros(4)),
+                r"is \[4\]; expected \[3\]",
+            ),
+            (
+                lambda: DenseScores(LOGITS, (GEOMETRY,), class_offset=torch.zeros(3, device="meta")),
+                "meta.*cpu",
+            ),
+            (lambda: DenseScores(torch.zeros(1, 32768, 1, 1), (GEOMETRY,)), "32,768 classes.*32,767"),
+            (
+                lambda: MaskScores(LOGITS[0], CLASSES, (GEOMETRY,), "resize-logits"),
+                r"expected \[B, Q, h, w\]",
+            ),
+            (lambda: MaskScores(LOGITS, CLASSES[0], (GEOMETRY,), "resize-logits"), r"expected \[B, Q, K\]"),
+            (
+                lambda: MaskScores(LOGITS, CLASSES[:, :2], (GEOMETRY,), "resize-logits"),
+                r"\[1, 3, 8, 8\].*\[1, 2, 5\]",
+            ),
+            (
+                lambda: MaskScores(LOGITS, CLASSES.repeat(2, 1, 1), (GEOMETRY,), "resize-logits"),
+                r"\[2, 3, 5\]",
+            ),
+            (lambda: MaskScores(LOGITS, CLASSES[:, :, :0], (GEOMETRY,), "resize-logits"), r"\[1, 3, 0\]"),
+            (lambda: MaskScores(LOGITS, CLASSES, (), "resize-logits"), "geometry 0"),
+            (lambda: MaskScores(LOGITS, CLASSES.to("meta"), (GEOMETRY,), "resize-logits"), "meta"),
+            (lambda: MaskScores(LOGITS, CLASSES, (GEOMETRY,), "resize"), "order is 'resize'"),
+            (
+                lambda: MaskScores(LOGITS, CLASSES, (GEOMETRY,), "resize-logits", torch.zeros(3)),
+                r"class_offset is \[3\]; expected \[5\]",
+            ),
+        ],
+    )
+    def test_shapes(self, make: Callable[[], Scores], words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            make()
+
+    def test_budget(self) -> None:
+        with pytest.raises(ValueError, match="0 bytes"):
+            label_maps(DenseScores(LOGITS, (GEOMETRY,)), budget=0)
+
+
+class TestNotFinite:
+    """Scores that no label map can be made of stop the method that made them, with the tensor, image and count named."""
+
+    def test_dense(self) -> None:
+        logits = torch.randn(2, 4, 6, 6)
+        logits[1, 2, 3, :2] = torch.nan
+        logits[1, 0, 0, 0] = -torch.inf
+        geometry = (Geometry((24, 24), (24, 24), (24, 24)),) * 2
+        scores = DenseScores(logits, geometry)
+        words = "DenseScores.logits: image 1 of 2 has 2 NaN and 1 Inf among 144 values"
+        with pytest.raises(ScoresError, match=words):
+            label_maps(scores)
+        with pytest.raises(ScoresError, match=words):
+            full_scores(scores, 1)
+        assert full_scores(scores, 0).isfinite().all()  # the other image is sound
+
+    @pytest.mark.parametrize("name", ["mask_logits", "class_scores"])
+    @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+    def test_masks(self, name: str, value: float, dtype: torch.dtype) -> None:
+        scores = masks("odd sizes", "resize-scores")
+        broken = getattr(scores, name).clone().to(dtype)
+        broken[0, 1, 2] = value
+        with pytest.raises(ScoresError, match=f"MaskScores.{name}: image 0 of 1"):
+            label_maps(dataclasses.replace(scores, **{name: broken}))
+
+    def test_infinities_of_both_signs(self) -> None:
+        """Their sum is NaN, not a number that would hide them."""
+        logits = torch.zeros(1, 2, 2, 2)
+        logits[0, 0, 0, 0], logits[0, 1, 0, 0] = torch.inf, -torch.inf
+        with pytest.raises(ScoresError, match="0 NaN and 2 Inf"):
+            label_maps(DenseScores(logits, (GEOMETRY,)))
+
+    def test_offset(self) -> None:
+        with pytest.raises(ScoresError, match="DenseScores.class_offset: has 1 NaN"):
+            label_maps(dense("odd sizes", 2, class_offset=torch.tensor([0.0, torch.nan])))
+
+    def test_great_but_finite_scores_pass(self) -> None:
+        """Their sum overflows, they do not."""
+        logits = torch.full((1, 2, 8, 8), 1e38)
+        logits[0, 1] = 2e38
+        assert (label_maps(DenseScores(logits, (GEOMETRY,)))[0] == 1).all()
+        half = torch.full((1, 2, 8, 8), 6e4, dtype=torch.float16)  # the sum is taken in float32
+        assert not label_maps(DenseScores(half, (GEOMETRY,)))[0].any()
