@@ -1,9 +1,10 @@
 """The best class of every pixel, tile by tile, in memory that does not grow with the number of classes.
 
-Equal to resizing all class scores to full size and taking their argmax, labels may differ only where float rounding decides.
-Why it is several times faster on a CPU: a tile's scores stay in the cache; the two resizes of a chain are done as one (`benchbed.resample`);
-and the argmax is made of `amax`, `eq` and `mul`, which torch vectorises (0.2 ns a score) where `max(dim)` and `argmax` are scalar
-code (0.8 to 1.5 ns a score; measured on an EPYC of 2024 with torch 2.15, one thread). The time does not depend on what the scores are.
+Equal to resizing all class scores to full size and taking their argmax; labels may differ only where float rounding decides.
+Why it is several times faster on a CPU: a tile's scores stay in the cache; the two resizes of a chain are done as one
+(`benchbed.resample`); and the argmax is made of `amax`, `eq` and `mul`, which torch vectorises (0.2 ns a score), where
+`max(dim)` and `argmax` are scalar code (0.8 to 1.5 ns a score; one thread of an EPYC of 2024, torch 2.15). The time does not
+depend on what the scores are.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from benchbed.resample import Resize, Tile
 
 DEFAULT_BUDGET = 128 * 2**20  # bytes
 
-# On a CPU, the best of a grid of sizes at 20, 150 and 171 classes (the cases of tests/benchmarks/test_label_maps_speed.py): a tile of
-# 4,096 pixels, and at most 3 MB of scores, which stay in the cache and in malloc's heap (from 4 MB on, page faults double the time).
+# On a CPU, the best of a grid of sizes at 20, 150 and 171 classes (cases of tests/benchmarks/test_label_maps_speed.py): tiles
+# of 4,096 pixels, and 3 MB of scores at most, which stay in the cache and in malloc's heap (from 4 MB on, page faults
+# double the time).
 CPU_PIXELS = 4096
 CPU_SCORES = 3 * 2**18
 # More classes than this are taken in turns, and so cost no memory.

@@ -16,9 +16,9 @@ from torch import Tensor
 
 # `F.interpolate` computes positions in float32, with two roundings of 2^-24 each; four times that, relative to the size.
 POSITION_ERROR = 2**-21
-# On a CPU `F.interpolate` has other kernels, which round positions differently (up to 2^-23 of the size), for channels-last input, for
-# three channels, and for outputs whose height and width add up to 128 at most (torch 2.15, ATen/native/cpu/UpSampleKernel.cpp).
-# The weights here are those of the usual one; at 4 to 128 pixels the difference is below 2e-5 of a pixel.
+# On a CPU `F.interpolate` has other kernels for channels-last input, for three channels, and for outputs whose height and
+# width add up to 128 at most; they round positions differently, by up to 2^-23 of the size (found with torch 2.15). The
+# weights here are those of its usual one, which only makes outputs larger than that.
 LARGE_OUTPUT = 129
 
 

@@ -1,12 +1,12 @@
 """What a segmenter returns, and how it becomes label maps: once, here, the same way for every method.
 
-`label_maps` is the fast path in bounded memory; `full_scores` is the plain computation at full size that defines what it must give.
-Both compute in float32, whatever the scores' type: a product or a resize in half precision is slow on a CPU and moves borders.
+`label_maps` is the fast path in bounded memory; `full_scores` is the plain computation at full size that defines what it
+must give. Both compute in float32, whatever the scores' type: half precision is slow on a CPU and moves borders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,13 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchbed.errors import ScoresError
 from benchbed.exact_float32 import exact_float32
 from benchbed.label_maps import DEFAULT_BUDGET, DenseSource, MaskSource, best_classes, tiling
 from benchbed.resample import Resize, bilinear_axis
+from benchbed.score_checks import expect_classes, expect_finite, expect_images, expect_masks_agree, expect_shape
 
 Size = tuple[int, int]
-MAX_CLASSES = 2**15 - 1  # what int16 labels can hold
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,9 @@ class DenseScores:
 
     def __post_init__(self) -> None:
         """Raise ValueError where shapes, types or devices do not agree."""
-        _expect_shape("DenseScores.logits", self.logits, "[B, K, h, w]")
-        _expect_images("DenseScores.logits", self.logits, self.geometry)
-        _expect_classes("DenseScores", self.num_classes, self.class_offset, self.logits)
+        expect_shape("DenseScores.logits", self.logits, "[B, K, h, w]")
+        expect_images("DenseScores.logits", self.logits, len(self.geometry))
+        expect_classes("DenseScores", self.num_classes, self.class_offset, self.logits)
 
     @property
     def num_classes(self) -> int:
@@ -79,10 +78,10 @@ class DenseScores:
 class MaskScores:
     """Q masks an image, and the classes of each mask.
 
-    With order `resize-logits` (SAN: SEM_SEG_POSTPROCESS_BEFORE_INFERENCE), mask logits are resized to `padded`, cropped to `valid`,
-    resized to `original`, then go through a sigmoid and the product with the class scores. With `resize-scores`
-    (MaskFormer, DeOP), sigmoid and product happen after the crop, and their result is resized to `original`.
-    The offset comes last. Resizes are bilinear with align_corners False and no antialias (detectron2's `sem_seg_postprocess`).
+    With order `resize-logits` (SAN: SEM_SEG_POSTPROCESS_BEFORE_INFERENCE), mask logits are resized to `padded`, cropped to
+    `valid`, resized to `original`, then go through a sigmoid and the product with the class scores. With `resize-scores`
+    (MaskFormer, DeOP), sigmoid and product happen after the crop, and their result is resized to `original`. The offset
+    comes last. Resizes are bilinear with align_corners False and no antialias (detectron2's `sem_seg_postprocess`).
 
     Attributes:
         mask_logits: [B, Q, h, w] over the padded network input, before the sigmoid, of any float type.
@@ -100,23 +99,15 @@ class MaskScores:
 
     def __post_init__(self) -> None:
         """Raise ValueError where shapes, types, devices or the order do not agree with what is above."""
-        _expect_shape("MaskScores.mask_logits", self.mask_logits, "[B, Q, h, w]")
-        _expect_shape("MaskScores.class_scores", self.class_scores, "[B, Q, K]")
-        _expect_images("MaskScores.mask_logits", self.mask_logits, self.geometry)
-        if self.mask_logits.shape[:2] != self.class_scores.shape[:2]:
-            raise ValueError(
-                f"MaskScores: mask_logits {_shape(self.mask_logits)} and class_scores {_shape(self.class_scores)} "
-                "differ in images or masks; expected [B, Q, h, w] and [B, Q, K]"
-            )
-        if self.class_scores.device != self.mask_logits.device:
-            raise ValueError(
-                f"MaskScores: class_scores on {self.class_scores.device}, mask_logits on {self.mask_logits.device}"
-            )
+        expect_shape("MaskScores.mask_logits", self.mask_logits, "[B, Q, h, w]")
+        expect_shape("MaskScores.class_scores", self.class_scores, "[B, Q, K]")
+        expect_images("MaskScores.mask_logits", self.mask_logits, len(self.geometry))
+        expect_masks_agree(self.mask_logits, self.class_scores)
         if self.order not in ("resize-logits", "resize-scores"):
             raise ValueError(
                 f"MaskScores.order is {self.order!r}; expected 'resize-logits' or 'resize-scores'"
             )
-        _expect_classes("MaskScores", self.num_classes, self.class_offset, self.mask_logits)
+        expect_classes("MaskScores", self.num_classes, self.class_offset, self.mask_logits)
 
     @property
     def num_classes(self) -> int:
@@ -244,56 +235,13 @@ def _pixels(scores: Scores) -> Tensor:
     return scores.logits if isinstance(scores, DenseScores) else scores.mask_logits
 
 
-def _expect_finite(scores: Scores, images: Iterator[int] | range | list[int]) -> None:
-    """One look at one number, so that an accelerator waits once; what is wrong is worked out only if something is."""
+def _expect_finite(scores: Scores, images: Sequence[int]) -> None:
     kind = type(scores).__name__
     names = ["logits"] if isinstance(scores, DenseScores) else ["mask_logits", "class_scores"]
-    parts = [(f"{kind}.{name}", i, getattr(scores, name)[i]) for i in images for name in names]
-    if not parts:
-        return
-    whole = [tensor for _, _, tensor in parts]
-    if scores.class_offset is not None:
-        whole.append(scores.class_offset)
-    # NaN and Inf survive a sum. So may a sum of finite values overflow; the exact count then finds nothing.
-    if torch.stack([tensor.sum(dtype=torch.float32) for tensor in whole]).sum().isfinite():
-        return
-    for name, index, tensor in parts:
-        _raise_if_not_finite(f"{name}: image {index} of {len(scores.geometry)}", tensor)
-    if scores.class_offset is not None:
-        _raise_if_not_finite(f"{kind}.class_offset:", scores.class_offset)
-
-
-def _raise_if_not_finite(what: str, tensor: Tensor) -> None:
-    nan, inf = int(tensor.isnan().sum()), int(tensor.isinf().sum())
-    if nan or inf:
-        raise ScoresError(
-            f"{what} has {nan:,} NaN and {inf:,} Inf among {tensor.numel():,} values, expected finite scores; "
-            "check the checkpoint, or use --precision fp32"
-        )
-
-
-def _expect_shape(name: str, tensor: Tensor, axes: str) -> None:
-    if tensor.ndim != axes.count(",") + 1 or 0 in tensor.shape[1:]:
-        raise ValueError(f"{name} is {_shape(tensor)}; expected {axes} with every size at least 1")
-    if not tensor.is_floating_point():
-        raise ValueError(f"{name} is {tensor.dtype}; expected a float type")
-
-
-def _expect_images(name: str, tensor: Tensor, geometry: tuple[Geometry, ...]) -> None:
-    if len(tensor) != len(geometry):
-        raise ValueError(f"{name} {_shape(tensor)} holds {len(tensor)} images, geometry {len(geometry)}")
-
-
-def _expect_classes(kind: str, num_classes: int, offset: Tensor | None, pixels: Tensor) -> None:
-    if num_classes > MAX_CLASSES:
-        raise ValueError(f"{kind} has {num_classes:,} classes; label maps can hold {MAX_CLASSES:,}")
-    if offset is None:
-        return
-    if offset.shape != (num_classes,):
-        raise ValueError(f"{kind}.class_offset is {_shape(offset)}; expected [{num_classes}], one a class")
-    if offset.device != pixels.device:
-        raise ValueError(f"{kind}.class_offset is on {offset.device}, the scores on {pixels.device}")
-
-
-def _shape(tensor: Tensor) -> str:
-    return str(list(tensor.shape))
+    count = len(scores.geometry)
+    parts = {
+        f"{kind}.{name}, image {i} of {count}": getattr(scores, name)[i] for i in images for name in names
+    }
+    if parts and scores.class_offset is not None:
+        parts[f"{kind}.class_offset"] = scores.class_offset
+    expect_finite(parts)

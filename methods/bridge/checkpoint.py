@@ -45,13 +45,9 @@ def load(tensors: Mapping[str, Tensor], **overrides: Any) -> Bridge:
     """
     given = plain(overrides)
     told = sizes_told_by(tensors)
+    _expect_agreement(told, given)
     told["stages"] = _stages(tensors, told["backbone"], given.get("stages"))
-    for name in sorted(set(told) & set(given)):
-        if told[name] != given[name]:
-            raise CheckpointError(
-                f"{name} is {told[name]} by the checkpoint's shapes, but {given[name]} was asked for; "
-                "is it of another variant? Drop the keyword, or name the variant that fits"
-            )
+    _expect_agreement(told, given)
     segmenter = Bridge(BridgeSize(**{**told, **given}))
     segmenter.conversion = assign(segmenter, tensors)
     return segmenter
@@ -77,6 +73,15 @@ def sizes_told_by(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     except (ValueError, IndexError) as error:
         raise CheckpointError(f"a tensor has an unexpected number of axes ({error}); {_FOREIGN}") from error
     return {**told, **(_branches(tensors, width) if layers else {})}
+
+
+def _expect_agreement(told: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    for name in sorted(set(told) & set(given)):
+        if told[name] != given[name]:
+            raise CheckpointError(
+                f"{name} is {told[name]} by the checkpoint's shapes, but {given[name]} was asked for; "
+                "is it of another variant? Drop the keyword, or name the variant that fits"
+            )
 
 
 def _backbone(tensors: Mapping[str, Tensor]) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchbed.clip import ImageTower, resize_position
 from methods.deop.sizes import DeOPSize
-from methods.parts.clip_block import mixing_block
+from methods.parts.clip_block import mixing_block, value_block
 
 
 class SeveredTower(ImageTower):
@@ -40,11 +40,11 @@ class SeveredTower(ImageTower):
             [B, h, w, embed_dim] with h = H / patch, w = W / patch.
         """
         tokens, grid = self.embed(images)
-        cover = token_cover(mask_logits, grid) if self.severed else None
+        cover = token_cover(mask_logits, grid)
         for index in range(len(self.transformer.resblocks)):
             if index == self.unsevered:
                 # From here on no token sees another, so CLS, which nobody reads at the end, is done.
-                tokens, cover = tokens[:, 1:], None if cover is None else cover[:, 1:]
+                tokens, cover = tokens[:, 1:], cover[:, 1:]
             tokens = self.run_block(index, tokens, grid, cover)
         patches = tokens[:, -grid[0] * grid[1] :]
         embedded: Tensor = (self.ln_post(patches) @ self.proj).unflatten(1, grid)
@@ -56,13 +56,13 @@ class SeveredTower(ImageTower):
         position = resize_position(self.positional_embedding, grid) + fit_count(self.learned_position, grid)
         return self.tokens(images, position)
 
-    def run_block(self, index: int, tokens: Tensor, grid: tuple[int, int], cover: Tensor | None) -> Tensor:
-        """Block `index` on [B, T, width], T = 1 + h*w or, without CLS, h*w; `cover` [B, T] serves severed blocks."""
+    def run_block(self, index: int, tokens: Tensor, grid: tuple[int, int], cover: Tensor) -> Tensor:
+        """Block `index` on [B, T, width], T = 1 + h*w or, without CLS, h*w, with `token_cover` [B, T]."""
         block: Any = self.transformer.resblocks[index]
         if hasattr(block, "learned_position"):
             # Added before ln_1 and left in the residual stream (quirk 3).
             tokens = tokens + fit_count(block.learned_position, grid)[-tokens.shape[1] :].to(tokens.dtype)
-        if index in self.severed and cover is not None:
+        if index in self.severed:
             return severed_block(block, tokens, cover)
         return mixing_block(block, tokens)
 
@@ -79,13 +79,7 @@ def severed_block(block: nn.Module, tokens: Tensor, cover: Tensor) -> Tensor:
         tokens: [B, T, width].
         cover: [B, T], the factor S of each token.
     """
-    attention: Any = block.attn
-    width = tokens.shape[-1]
-    weight, bias = attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :]
-    values = F.linear(block.ln_1(tokens), weight, bias)  # type: ignore[operator]
-    tokens = tokens + attention.out_proj(values * cover[..., None].to(values.dtype))
-    result: Tensor = tokens + block.mlp(block.ln_2(tokens))  # type: ignore[operator]
-    return result
+    return value_block(block, tokens, cover)
 
 
 def token_cover(mask_logits: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -107,9 +107,10 @@ def everything(deop: DeOP, given: Case) -> dict[str, Tensor]:
 def clip_part(deop: DeOP, batch: ImageBatch, masks: Tensor, index: int) -> dict[str, Tensor]:
     """Tokens around the severed block, CLS included, which `forward` drops before it."""
     tokens, grid = deop.visual.embed(batch.tensor)
+    cover = token_cover(masks, grid)
     for block in range(deop.visual.unsevered):
-        tokens = deop.visual.run_block(block, tokens, grid, None)
-    last = severed_block(deop.visual.transformer.resblocks[-1], tokens, token_cover(masks, grid))
+        tokens = deop.visual.run_block(block, tokens, grid, cover)
+    last = severed_block(deop.visual.transformer.resblocks[-1], tokens, cover)
     return {
         f"clip_layer_before_mask{index}": tokens.transpose(0, 1),
         f"clip_layer_last{index}": last.transpose(0, 1),

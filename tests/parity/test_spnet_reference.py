@@ -31,7 +31,8 @@ def spnet() -> SPNet:
     """A ResNet-50 of a sixteenth of the width, in which nothing is trivial."""
     torch.manual_seed(7)
     words = {f"class {k}": torch.randn(DIM) for k in range(CLASSES)}
-    segmenter = build(depth=50, width=4, rates=RATES, side=SIDE, embeddings=words).eval()
+    segmenter = build(depth=50, width=4, rates=RATES, side=SIDE, embeddings=words)
+    segmenter.eval()
     with torch.no_grad():
         for name, tensor in segmenter.state_dict().items():
             if "running_var" in name or ("bn" in name and name.endswith("weight")):

@@ -1,96 +1,19 @@
-"""Scores and their label maps, against a plain version written again here."""
+"""Scores and their label maps, against a plain version written again in `plain_scores`."""
 
 from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from plain_scores import ORDERS, SHAPES, Order, assert_best, dense, every_kind, masks, plainly, tensors_of
 from torch import Tensor
 
 from benchbed import scores as scores_module
-from benchbed.errors import ScoresError
 from benchbed.scores import DenseScores, Geometry, MaskScores, Scores, full_scores, label_maps
-
-ORDERS = ("resize-logits", "resize-scores")
-
-# (low resolution, padded, valid, original): what the two resizes may do to an image.
-SHAPES = {
-    "enlarged twice": ((8, 12), (128, 192), (128, 173), (197, 261)),
-    "odd sizes": ((7, 5), (101, 83), (97, 71), (113, 57)),
-    "made smaller": ((24, 40), (96, 160), (96, 130), (51, 37)),
-    "made much smaller": ((60, 44), (240, 176), (233, 175), (17, 11)),
-    "scores finer than the input": ((90, 70), (45, 35), (41, 35), (60, 52)),
-    "enlarged, made smaller": ((9, 200), (36, 100), (30, 100), (120, 40)),
-    "nothing to resize": ((40, 56), (40, 56), (40, 56), (40, 56)),
-    "cropped only": ((40, 56), (40, 56), (33, 47), (33, 47)),
-    "first resize only": ((10, 14), (40, 56), (33, 47), (33, 47)),
-    "second resize only": ((40, 56), (40, 56), (33, 47), (91, 66)),
-    "rows only": ((10, 56), (40, 56), (40, 56), (66, 56)),
-    "one low-resolution pixel": ((1, 1), (16, 16), (16, 12), (20, 31)),
-    "one pixel out": ((6, 6), (24, 24), (20, 24), (1, 1)),
-    "wide": ((3, 70), (12, 280), (10, 277), (9, 700)),
-}
-
-
-def geometry_of(shape: str) -> Geometry:
-    return Geometry(*SHAPES[shape][1:])
-
-
-def dense(shape: str, classes: int = 7, seed: int = 0, **changes: Any) -> DenseScores:
-    random_ = torch.Generator().manual_seed(seed)
-    logits = torch.randn(1, classes, *SHAPES[shape][0], generator=random_)
-    return DenseScores(logits, (geometry_of(shape),), **changes)
-
-
-def masks(
-    shape: str, order: str, queries: int = 9, classes: int = 7, seed: int = 0, **changes: Any
-) -> MaskScores:
-    random_ = torch.Generator().manual_seed(seed)
-    mask_logits = torch.randn(1, queries, *SHAPES[shape][0], generator=random_) * 4
-    class_scores = torch.randn(1, queries, classes, generator=random_).softmax(-1)
-    return MaskScores(mask_logits, class_scores, (geometry_of(shape),), order, **changes)  # type: ignore[arg-type]
-
-
-def plainly(scores: Scores, index: int = 0) -> Tensor:
-    """The definition, [K, H, W]: every resize done in full, none skipped."""
-    geometry = scores.geometry[index]
-
-    def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-        align = isinstance(scores, DenseScores) and scores.align_corners
-        return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=align, antialias=False)[0]
-
-    def at_network_resolution(maps: Tensor) -> Tensor:
-        return resize(maps.float(), geometry.padded)[:, : geometry.valid[0], : geometry.valid[1]]
-
-    if isinstance(scores, DenseScores):
-        full = resize(at_network_resolution(scores.logits[index]), geometry.original)
-    else:
-        mask_logits, classes = (
-            at_network_resolution(scores.mask_logits[index]),
-            scores.class_scores[index].float(),
-        )
-        if scores.order == "resize-logits":
-            full = torch.einsum("qk,qhw->khw", classes, resize(mask_logits, geometry.original).sigmoid())
-        else:
-            full = resize(torch.einsum("qk,qhw->khw", classes, mask_logits.sigmoid()), geometry.original)
-    return full if scores.class_offset is None else full + scores.class_offset[:, None, None]
-
-
-def assert_best(labels: Tensor, full: Tensor) -> None:
-    """Labels are the argmax; where they differ, the two best scores differ by float rounding alone, and the other is chosen."""
-    assert labels.shape == full.shape[1:]
-    chosen = full.gather(0, labels.long()[None])[0]
-    other = labels.long() != full.argmax(0)
-    gap = (full.amax(0) - chosen)[other] / full.amax(0)[other].abs()
-    assert (gap < 1e-5).all(), (
-        f"{int(other.sum())} labels differ, by up to {float(gap.max()):.2g} of the score"
-    )
-    assert float(other.float().mean()) < 0.005, "so many float ties cannot be"
 
 
 class TestLabelMaps:
@@ -104,7 +27,7 @@ class TestLabelMaps:
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("order", ORDERS)
     @pytest.mark.parametrize(("queries", "classes"), [(30, 4), (4, 30)])
-    def test_masks(self, shape: str, order: str, queries: int, classes: int) -> None:
+    def test_masks(self, shape: str, order: Order, queries: int, classes: int) -> None:
         for seed in range(2):
             scores = masks(shape, order, queries, classes, seed)
             assert_best(label_maps(scores)[0], plainly(scores))
@@ -128,7 +51,7 @@ class TestLabelMaps:
         for order in ORDERS:
             mask_logits = torch.randn(1, 6, *grid, generator=generator)
             classes = torch.rand(1, 6, 5, generator=generator)
-            of_masks = MaskScores(mask_logits, classes, geometry, order)  # type: ignore[arg-type]
+            of_masks = MaskScores(mask_logits, classes, geometry, order)
             assert_best(label_maps(of_masks)[0], plainly(of_masks))
 
     @pytest.mark.parametrize("budget", [1, 50_000, 1_000_000, 2**30])
@@ -169,7 +92,7 @@ class TestBatch:
         mask_logits, classes = torch.randn(3, 8, 16, 24, generator=generator), torch.rand(3, 8, 4)
         for scores in (
             of_dense,
-            *(MaskScores(mask_logits, classes, geometry, order, offset) for order in ORDERS),  # type: ignore[arg-type]
+            *(MaskScores(mask_logits, classes, geometry, order, offset) for order in ORDERS),
         ):
             maps = label_maps(scores)
             assert [tuple(m.shape) for m in maps] == [g.original for g in geometry]
@@ -255,7 +178,7 @@ class TestLabels:
         assert_best(labels, plainly(DenseScores(logits, geometry)))
         classes = torch.rand(1, 5, 3)
         for order in ORDERS:
-            scores = MaskScores(twice[:, :5], torch.cat([classes, classes], 2), geometry, order)  # type: ignore[arg-type]
+            scores = MaskScores(twice[:, :5], torch.cat([classes, classes], 2), geometry, order)
             assert int(label_maps(scores, budget)[0].max()) <= 2
 
     def test_all_equal(self) -> None:
@@ -348,115 +271,3 @@ class TestFullScores:
             full_scores(dense("odd sizes"), 1)
 
 
-GEOMETRY = Geometry((32, 32), (30, 32), (60, 64))
-LOGITS, CLASSES = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 5)
-
-
-class TestMistakes:
-    @pytest.mark.parametrize(
-        ("sizes", "words"),
-        [
-            (((0, 4), (4, 4), (4, 4)), "at least 1 pixel"),
-            (((4, 4), (4, -1), (4, 4)), "at least 1 pixel"),
-            (((4, 4), (4, 4), (4, 0)), "at least 1 pixel"),
-            (((4, 4), (5, 4), (4, 4)), "larger than the padded"),
-            (((4, 4), (4, 5), (4, 4)), "larger than the padded"),
-        ],
-    )
-    def test_geometry(self, sizes: tuple[tuple[int, int], ...], words: str) -> None:
-        with pytest.raises(ValueError, match=words):
-            Geometry(*sizes)
-
-    @pytest.mark.parametrize(
-        ("make", "words"),
-        [
-            (lambda: DenseScores(LOGITS[0], (GEOMETRY,)), r"logits is \[3, 8, 8\]; expected \[B, K, h, w\]"),
-            (lambda: DenseScores(torch.zeros(1, 0, 8, 8), (GEOMETRY,)), r"\[1, 0, 8, 8\].*at least 1"),
-            (lambda: DenseScores(torch.zeros(1, 3, 0, 8), (GEOMETRY,)), r"\[1, 3, 0, 8\].*at least 1"),
-            (lambda: DenseScores(LOGITS.long(), (GEOMETRY,)), "torch.int64; expected a float type"),
-            (lambda: DenseScores(LOGITS, (GEOMETRY,) * 2), r"\[1, 3, 8, 8\] holds 1 images, geometry 2"),
-            (
-                lambda: DenseScores(LOGITS, (GEOMETRY,), class_offset=torch.zeros(4)),
-                r"is \[4\]; expected \[3\]",
-            ),
-            (
-                lambda: DenseScores(LOGITS, (GEOMETRY,), class_offset=torch.zeros(3, device="meta")),
-                "meta.*cpu",
-            ),
-            (lambda: DenseScores(torch.zeros(1, 32768, 1, 1), (GEOMETRY,)), "32,768 classes.*32,767"),
-            (
-                lambda: MaskScores(LOGITS[0], CLASSES, (GEOMETRY,), "resize-logits"),
-                r"expected \[B, Q, h, w\]",
-            ),
-            (lambda: MaskScores(LOGITS, CLASSES[0], (GEOMETRY,), "resize-logits"), r"expected \[B, Q, K\]"),
-            (
-                lambda: MaskScores(LOGITS, CLASSES[:, :2], (GEOMETRY,), "resize-logits"),
-                r"\[1, 3, 8, 8\].*\[1, 2, 5\]",
-            ),
-            (
-                lambda: MaskScores(LOGITS, CLASSES.repeat(2, 1, 1), (GEOMETRY,), "resize-logits"),
-                r"\[2, 3, 5\]",
-            ),
-            (lambda: MaskScores(LOGITS, CLASSES[:, :, :0], (GEOMETRY,), "resize-logits"), r"\[1, 3, 0\]"),
-            (lambda: MaskScores(LOGITS, CLASSES, (), "resize-logits"), "geometry 0"),
-            (lambda: MaskScores(LOGITS, CLASSES.to("meta"), (GEOMETRY,), "resize-logits"), "meta"),
-            (lambda: MaskScores(LOGITS, CLASSES, (GEOMETRY,), "resize"), "order is 'resize'"),
-            (
-                lambda: MaskScores(LOGITS, CLASSES, (GEOMETRY,), "resize-logits", torch.zeros(3)),
-                r"class_offset is \[3\]; expected \[5\]",
-            ),
-        ],
-    )
-    def test_shapes(self, make: Callable[[], Scores], words: str) -> None:
-        with pytest.raises(ValueError, match=words):
-            make()
-
-    def test_budget(self) -> None:
-        with pytest.raises(ValueError, match="0 bytes"):
-            label_maps(DenseScores(LOGITS, (GEOMETRY,)), budget=0)
-
-
-class TestNotFinite:
-    """Scores that no label map can be made of stop the method that made them, with the tensor, image and count named."""
-
-    def test_dense(self) -> None:
-        logits = torch.randn(2, 4, 6, 6)
-        logits[1, 2, 3, :2] = torch.nan
-        logits[1, 0, 0, 0] = -torch.inf
-        geometry = (Geometry((24, 24), (24, 24), (24, 24)),) * 2
-        scores = DenseScores(logits, geometry)
-        words = "DenseScores.logits: image 1 of 2 has 2 NaN and 1 Inf among 144 values"
-        with pytest.raises(ScoresError, match=words):
-            label_maps(scores)
-        with pytest.raises(ScoresError, match=words):
-            full_scores(scores, 1)
-        assert full_scores(scores, 0).isfinite().all()  # the other image is sound
-
-    @pytest.mark.parametrize("name", ["mask_logits", "class_scores"])
-    @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-    def test_masks(self, name: str, value: float, dtype: torch.dtype) -> None:
-        scores = masks("odd sizes", "resize-scores")
-        broken = getattr(scores, name).clone().to(dtype)
-        broken[0, 1, 2] = value
-        with pytest.raises(ScoresError, match=f"MaskScores.{name}: image 0 of 1"):
-            label_maps(dataclasses.replace(scores, **{name: broken}))
-
-    def test_infinities_of_both_signs(self) -> None:
-        """Their sum is NaN, not a number that would hide them."""
-        logits = torch.zeros(1, 2, 2, 2)
-        logits[0, 0, 0, 0], logits[0, 1, 0, 0] = torch.inf, -torch.inf
-        with pytest.raises(ScoresError, match="0 NaN and 2 Inf"):
-            label_maps(DenseScores(logits, (GEOMETRY,)))
-
-    def test_offset(self) -> None:
-        with pytest.raises(ScoresError, match="DenseScores.class_offset: has 1 NaN"):
-            label_maps(dense("odd sizes", 2, class_offset=torch.tensor([0.0, torch.nan])))
-
-    def test_great_but_finite_scores_pass(self) -> None:
-        """Their sum overflows, they do not."""
-        logits = torch.full((1, 2, 8, 8), 1e38)
-        logits[0, 1] = 2e38
-        assert (label_maps(DenseScores(logits, (GEOMETRY,)))[0] == 1).all()
-        half = torch.full((1, 2, 8, 8), 6e4, dtype=torch.float16)  # the sum is taken in float32
-        assert not label_maps(DenseScores(half, (GEOMETRY,)))[0].any()

@@ -25,7 +25,7 @@ CONFIG: dict[str, Any] = dict(TINY.config)
 @pytest.fixture(scope="module")
 def source() -> SPNet:
     torch.manual_seed(2)
-    return build(**CONFIG).eval()
+    return build(**CONFIG)
 
 
 @pytest.fixture

@@ -1,0 +1,17 @@
+"""The conformance suite on every shipped method."""
+
+from __future__ import annotations
+
+from benchbed.conformance import MethodConformance
+
+
+class TestSan(MethodConformance):
+    method = "san/tiny"
+
+
+class TestDeop(MethodConformance):
+    method = "deop/tiny"
+
+
+class TestMaskclip(MethodConformance):
+    method = "maskclip/tiny"
