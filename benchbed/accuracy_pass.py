@@ -12,7 +12,7 @@ from torch import Tensor
 from benchbed.journal import Journal, journal
 from benchbed.metrics import Counts, ImageCounts, count_image
 from benchbed.progress import Reporter
-from benchbed.subject import Subject
+from benchbed.subject import Subject, config
 
 
 def measure_counts(subject: Subject, partial: Path, reporter: Reporter) -> tuple[Counts, Path]:
@@ -66,7 +66,7 @@ def journal_key(subject: Subject) -> str:
         item.chosen.label,
         subject.digest,
         subject.segmenter.input_spec.as_dict(),
-        dict(item.chosen.variant.config),
+        config(item),
         subject.vocabulary.digest,
         item.dataset.identity,
         item.protocol.fingerprint,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchbed.errors import CheckpointError
-from benchbed.method_card import Method, Variant
+from benchbed.method_card import Method
 from benchbed.registry import resolve
 
 if TYPE_CHECKING:
@@ -122,10 +122,8 @@ def _tensors_of(content: Any, path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def load_official(
-    method: Method, path: Path, variant: Variant | None, overrides: Mapping[str, Any]
-) -> Segmenter:
-    """Build a method's segmenter from an official checkpoint; `variant` gives what shapes cannot tell, where named.
+def load_official(method: Method, path: Path, keywords: Mapping[str, Any]) -> Segmenter:
+    """Build a method's segmenter from an official checkpoint; `keywords` say what shapes cannot tell.
 
     Raises:
         CheckpointError: unreadable, or of another method or size; the message names the file.
@@ -133,7 +131,7 @@ def load_official(
     tensors = read_tensors(path)
     load = resolve(method.load)
     try:
-        segmenter: Segmenter = load(tensors, **{**(dict(variant.config) if variant else {}), **overrides})
+        segmenter: Segmenter = load(tensors, **keywords)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return segmenter

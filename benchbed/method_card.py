@@ -73,10 +73,12 @@ class Variant:
         summary: one line for `benchbed list methods`.
         build: "module:callable" that makes the segmenter from `config` with random weights.
         config: keyword arguments of `build`.
+        per_dataset: dataset name -> keyword arguments that were published for it alone, over `config`.
         inputs: what protocol `paper` feeds the network; the key is a dataset's name or "*" for all others.
         weights: the official checkpoint, or None where there is none to get.
         packaged: "package:file" of weights shipped inside a distribution, or "".
         embedded: small enough for the embedded dataset `shapes`; `auto` weights fall back to random ones.
+        text_per_image: overrides the card's, where one of several configurations differs.
     """
 
     name: str
@@ -87,6 +89,12 @@ class Variant:
     weights: Weights | None = None
     packaged: str = ""
     embedded: bool = False
+    per_dataset: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+    text_per_image: bool | None = None
+
+    def config_for(self, dataset: str) -> dict[str, Any]:
+        """The published keyword arguments of `build` on `dataset`."""
+        return {**self.config, **self.per_dataset.get(dataset, {})}
 
     def input_for(self, dataset: str) -> InputSpec:
         """The published input of this variant on `dataset`."""

@@ -82,9 +82,10 @@ class Protocol:
         published = variant.input_for(card.name)
         return published if self.input == AS_PUBLISHED else published.at(*card.matched_sides)
 
-    def text_per_image(self, card: MethodCard) -> bool:
+    def text_per_image(self, card: MethodCard, variant: Variant) -> bool:
         """Whether the timed call runs the text tower again for each image."""
-        return self.text == AS_PUBLISHED and card.text_per_image
+        published = card.text_per_image if variant.text_per_image is None else variant.text_per_image
+        return self.text == AS_PUBLISHED and published
 
 
 def named(name: str, card: DatasetCard, precision: str, threads: int, device: str) -> Protocol:

@@ -153,6 +153,6 @@ def load_method(name: str, checkpoint: str | Path | None = None, **overrides: An
         return segmenter
     from benchbed.checkpoints import load_official
 
-    named = chosen.variant if "/" in name else None
-    loaded: Segmenter = load_official(chosen.method, Path(checkpoint), named, overrides).eval()
+    named = chosen.variant.config if "/" in name else {}
+    loaded: Segmenter = load_official(chosen.method, Path(checkpoint), {**named, **overrides}).eval()
     return loaded

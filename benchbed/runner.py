@@ -24,7 +24,7 @@ from benchbed.plan import Plan, PlanItem
 from benchbed.progress import Reporter
 from benchbed.record_store import RecordStore
 from benchbed.records import Record
-from benchbed.subject import Subject, make_subject
+from benchbed.subject import Subject, config, make_subject
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _method_facts(subject: Subject) -> dict[str, Any]:
         "name": item.chosen.found.name,
         "variant": variant.name,
         "card": asdict(card),
-        "config": dict(variant.config),
+        "config": config(item),
         "from": item.chosen.found.distribution,
         "weights": {
             **item.weights.as_dict(),

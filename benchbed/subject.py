@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -57,15 +58,20 @@ def make_subject(item: PlanItem, device: torch.device, random_weights: bool = Fa
     vocabulary = item.dataset.card.vocabulary(card.class_names)
     segmenter.set_vocabulary(vocabulary)
     inference = Inference(
-        segmenter, vocabulary, device, item.protocol.precision, item.protocol.text_per_image(card)
+        segmenter, vocabulary, device, item.protocol.precision, item.protocol.text_per_image(card, item.chosen.variant)
     )
     return Subject(item, inference, digest)
+
+
+def config(item: PlanItem) -> dict[str, Any]:
+    """The keyword arguments that were published for this variant on this dataset."""
+    return item.chosen.variant.config_for(item.dataset.card.name)
 
 
 def _build(item: PlanItem) -> Segmenter:
     variant, path = item.chosen.variant, item.weights.path
     if item.weights.kind == "file" and path is not None:
-        return load_official(item.chosen.method, path, variant, {})
+        return load_official(item.chosen.method, path, config(item))
     segmenter = _random(item)
     if item.weights.kind == "packaged" and path is not None:
         segmenter.load_state_dict(read_tensors(path))
@@ -76,5 +82,5 @@ def _random(item: PlanItem) -> Segmenter:
     variant = item.chosen.variant
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(item.weights.seed)
-        segmenter: Segmenter = resolve(variant.build)(**variant.config)
+        segmenter: Segmenter = resolve(variant.build)(**config(item))
     return segmenter

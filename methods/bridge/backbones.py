@@ -7,8 +7,9 @@ from typing import Any, Final
 import timm
 import torch
 import torch.nn.functional as F
-from mmseg.registry import MODELS
 from torch import Tensor, nn
+
+from methods.parts.mmseg_backbone import mmseg_backbone
 
 # Blocks of timm's xception41 after which a stage ends: two entry blocks, the entry's third with the middle flow, the exit.
 _XCEPTION_ENDS: Final = (0, 1, 10, 12)
@@ -22,10 +23,7 @@ def backbone(name: str) -> nn.Module:
         return Xception()
     width = 0.5 if name == "mobilenetv2-half" else 1.0
     # Stages 2, 3, 5 and 7 of its seven: the last at strides 4, 8, 16 and 32.
-    mobile: nn.Module = MODELS.build(
-        {"type": "mmseg.MobileNetV2", "widen_factor": width, "out_indices": (1, 2, 4, 6)}
-    )
-    return mobile
+    return mmseg_backbone({"type": "mmseg.MobileNetV2", "widen_factor": width, "out_indices": (1, 2, 4, 6)})
 
 
 class Xception(nn.Module):

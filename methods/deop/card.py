@@ -67,7 +67,7 @@ METHOD = Method(
         ),
         Variant(
             name="tiny",
-            summary="a five-block R14c, 30 proposals and the small CLIP of the embedded dataset",
+            summary="a ResNet of five bottlenecks, 30 proposals, and the small CLIP of the embedded dataset",
             build="methods.deop.model:build",
             inputs={"*": InputSpec(128, 256, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)},
             config={"size": "tiny", "short_side": 128, "longest_side": 256},

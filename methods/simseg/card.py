@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from benchbed.input_spec import IMAGENET_MEAN, IMAGENET_STD, InputSpec
 from benchbed.method_card import Method, MethodCard, Variant, Weights
+from methods.simseg.settings import CROSS_DATASET, LEARNABLE, ZERO_SHOT
 
 
 def _input(short_side: int, longest_side: int) -> InputSpec:
@@ -96,6 +99,7 @@ def _variant(
     config: dict[str, Any],
     weights: Weights | None,
     inputs: dict[str, InputSpec] = INPUTS,
+    per_dataset: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Variant:
     return Variant(
         name=name,
@@ -105,6 +109,8 @@ def _variant(
         config=config,
         weights=weights,
         embedded=name == "tiny",
+        per_dataset=per_dataset,
+        text_per_image=config.get("prompts", LEARNABLE) == LEARNABLE,
     )
 
 
@@ -116,6 +122,7 @@ METHOD: Final = Method(
             "MaskFormer R101c, up to 100 crops through CLIP ViT-B/16, learned prompt",
             {"size": "r101c-vit-b16", "mask_threshold": 0.5, "ensemble_weight": 0.8, "prompts": "learnable"},
             _ZERO_SHOT,
+            per_dataset=ZERO_SHOT,
         ),
         _variant(
             "r101c-vild",
@@ -128,12 +135,14 @@ METHOD: Final = Method(
                 "trainable_flag": False,
             },
             _CROSS,
+            per_dataset=CROSS_DATASET,
         ),
         _variant(
             "r50",
             "MaskFormer R50, up to 100 crops through CLIP ViT-B/16, learned prompt",
             {"size": "r50-vit-b16", "mask_threshold": 0.5, "ensemble_weight": 0.8, "prompts": "learnable"},
             None,
+            per_dataset=ZERO_SHOT,
         ),
         _variant(
             "tiny",

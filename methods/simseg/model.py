@@ -47,7 +47,6 @@ class SimSeg(Segmenter):
     """
 
     clip_prefixes = ("visual.", "text.")
-    text_prefixes = ("text.", "prompt.", "region_prompt.")
 
     def __init__(self, size: SimSegSize, chosen: Settings, input_spec: InputSpec) -> None:
         super().__init__(input_spec)
@@ -61,6 +60,8 @@ class SimSeg(Segmenter):
         self.text = TextTower(size.clip)
         self.prompt = self._learner(chosen.prompts)
         self.region_prompt = self._learner(chosen.region_prompts) if chosen.separate_adapter else None
+        learners = {"prompt.": self.prompt, "region_prompt.": self.region_prompt}
+        self.text_prefixes = ("text.", *(prefix for prefix, learner in learners.items() if learner is not None))
         self.non_object_embedding = nn.Parameter(torch.randn(1, width) * size.clip.text_width**-0.5)
         self.visual.requires_grad_(False)
         self.text.requires_grad_(False)

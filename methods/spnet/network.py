@@ -6,9 +6,10 @@ from typing import Final
 
 import torch
 import torch.nn.functional as F
-from mmseg.registry import MODELS
+from mmseg.models.backbones.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 
+from methods.parts.mmseg_backbone import mmseg_backbone
 from methods.spnet.sizes import SpnetSize
 
 ASPP_STD: Final = 0.01  # initial weights (libs/models/deeplabv2.py)
@@ -20,7 +21,7 @@ def resnet(size: SpnetSize) -> nn.Module:
 
     As Caffe's, its max pooling rounds sizes up; mmsegmentation's rounds down, which differs where a side is even.
     """
-    backbone: nn.Module = MODELS.build(
+    backbone = mmseg_backbone(
         {
             "type": "mmseg.ResNet",
             "depth": size.depth,
@@ -35,7 +36,16 @@ def resnet(size: SpnetSize) -> nn.Module:
         }
     )
     backbone.maxpool.ceil_mode = size.caffe  # type: ignore[union-attr]
+    _damp_residuals(backbone)
     return backbone
+
+
+def _damp_residuals(backbone: nn.Module) -> None:
+    """Random weights under frozen norms must not grow from block to block: 33 blocks would overflow float16."""
+    blocks = [module for module in backbone.modules() if isinstance(module, BasicBlock | Bottleneck)]
+    for block in blocks:
+        last: nn.Module = block.norm3 if isinstance(block, Bottleneck) else block.norm2
+        nn.init.constant_(last.weight, len(blocks) ** -0.5)  # type: ignore[arg-type]
 
 
 class SummedASPP(nn.Module):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from benchbed.input_spec import IMAGENET_MEAN, IMAGENET_STD, InputSpec
 from benchbed.method_card import Method, MethodCard, Variant, Weights
@@ -72,7 +73,17 @@ CARD: Final = MethodCard(
 )
 
 
-def _variant(name: str, summary: str, templates: str, weights: Weights | None) -> Variant:
+# The official R50 configuration for VOC neither fuses nor calibrates, and uses one template.
+_R50_VOC: Final = MappingProxyType({"mode": "img", "gamma": 0.0, "head_templates": "single"})
+
+
+def _variant(
+    name: str,
+    summary: str,
+    templates: str,
+    weights: Weights | None,
+    per_dataset: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Variant:
     return Variant(
         name=name,
         summary=summary,
@@ -80,6 +91,7 @@ def _variant(name: str, summary: str, templates: str, weights: Weights | None) -
         inputs={"coco-stuff": COCO_INPUT, "*": INPUT},
         config={"size": name, "mode": "full", "gamma": 0.1, "head_templates": templates},
         weights=weights,
+        per_dataset=per_dataset,
     )
 
 
@@ -97,6 +109,7 @@ METHOD: Final = Method(
             "MaskFormer R50, 100 crops through CLIP ViT-B/16, both streams fused",
             "imagenet_select",
             None,
+            {"voc": _R50_VOC},
         ),
         Variant(
             name="tiny",

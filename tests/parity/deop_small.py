@@ -48,11 +48,11 @@ def official(deop: DeOP) -> dict[str, Tensor]:
     return state
 
 
-def random_state(seed: int) -> dict[str, Tensor]:
+def random_state(seed: int, size: DeOPSize = SMALL) -> dict[str, Tensor]:
     """Weights of every kind away from their special values: norms, biases and statistics as well."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    state = official(build(SMALL))
+    state = official(build(size))
     for name, value in state.items():
         noise = torch.randn(value.shape, generator=generator)
         state[name] = value + 0.2 * noise.abs() if name.endswith("running_var") else value + 0.05 * noise

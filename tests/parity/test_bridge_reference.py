@@ -51,7 +51,9 @@ class Weights:
     """Tensors below a prefix, in float64."""
 
     def __init__(self, module: torch.nn.Module, prefix: str = "") -> None:
-        self.state = {name: tensor.double() for name, tensor in module.state_dict().items()}
+        self.state: dict[str, Tensor] = {
+            name: tensor.double() for name, tensor in module.state_dict().items()
+        }
         self.prefix = prefix
 
     def __call__(self, name: str) -> Tensor:

@@ -92,11 +92,12 @@ def test_severance_is_the_sum_over_all_proposals(pair: tuple[DeOP, Plain], grid:
 
 
 @torch.no_grad()
-def test_a_severed_block_in_the_middle_keeps_cls() -> None:
-    """CLS may be dropped only once nothing attends any more."""
-    state = random_state(7)
-    deop = load(state, layers_mask_guided=(1, 3), short_side=64).eval()
-    plain = Plain(state, (1, 3), 2, 8)
+@pytest.mark.parametrize("severed", [(1, 3), (2, 3), (3,), ()])
+def test_any_blocks_may_be_severed_and_placed(severed: tuple[int, ...]) -> None:
+    """CLS may be dropped only once nothing attends any more; learned positions then lose its row."""
+    state = random_state(7, replace(SMALL, severed=severed, position_layers=(0, 2, 3)))
+    deop = load(state, layers_mask_guided=severed, short_side=64).eval()
+    plain = Plain(state, severed, SMALL.clip.width // 64, SMALL.heatmap_heads)
     batch = prepare([photo(2, 64, 90)], deop.input_spec)
     masks = torch.randn(1, 12, batch.tensor.shape[2] // 4, batch.tensor.shape[3] // 4)
     assert close(deop.visual(batch.tensor, masks)[0], clip_features(plain, batch.tensor[0], masks[0]))

@@ -80,7 +80,9 @@ def case(name: str) -> Case:
 
 @cache
 def segmenter(name: str) -> SimSeg:
-    return load(read_tensors(case(name).folder / "state_dict.pth"), **case(name).keywords).eval()
+    tensors = read_tensors(case(name).folder / "state_dict.pth")
+    simseg: SimSeg = load(tensors, **case(name).keywords).eval()
+    return simseg
 
 
 def everything(simseg: SimSeg, given: Case) -> dict[str, Tensor]:
@@ -99,7 +101,8 @@ def everything(simseg: SimSeg, given: Case) -> dict[str, Tensor]:
 def own_part(simseg: SimSeg, batch: ImageBatch, text: TextFeatures, index: int) -> dict[str, Tensor]:
     features = simseg.backbone(batch.tensor)
     proposals = simseg.sem_seg_head(features)
-    embedded = simseg.sem_seg_head.predictor.class_embed(proposals.embeddings)
+    head: Any = simseg.sem_seg_head.predictor.class_embed
+    embedded = head(proposals.embeddings)
     return {
         f"input{index}": batch.tensor,
         f"backbone_res5_{index}": features["res5"],

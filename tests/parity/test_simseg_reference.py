@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,7 +175,8 @@ def test_fusion(seed: int, weight: float) -> None:
 def plain_scores(simseg: SimSeg, images: ImageBatch, text: TextFeatures, weight: float) -> Tensor:
     """[K, h, w] at network size, as zero_shot_mask_former_model.py computes it: 100 full-size masks, no-object columns."""
     proposals = simseg.sem_seg_head(simseg.backbone(images.tensor))
-    own = simseg.sem_seg_head.predictor.class_embed(proposals.embeddings)[0]
+    head: Any = simseg.sem_seg_head.predictor.class_embed
+    own = head(proposals.embeddings)[0]
     nothing = simseg.non_object_embedding / simseg.non_object_embedding.norm()
     own_logits = 100 * own / own.norm(dim=-1, keepdim=True) @ torch.cat([text.embeddings, nothing]).T
     height, width = images.geometry[0].valid

@@ -28,7 +28,7 @@ TOLERANCE = 1e-4
 
 @pytest.fixture(scope="module")
 def spnet() -> SPNet:
-    """A ResNet-50 of a sixteenth of the width, in which nothing is trivial."""
+    """A ResNet-50 of a sixteenth of the width, in which nothing is trivial and logits are a few units apart."""
     torch.manual_seed(7)
     words = {f"class {k}": torch.randn(DIM) for k in range(CLASSES)}
     segmenter = build(depth=50, width=4, rates=RATES, side=SIDE, embeddings=words)
@@ -41,6 +41,9 @@ def spnet() -> SPNet:
                 tensor.normal_(std=0.3)
             elif "running_mean" in name or ("bn" in name and name.endswith("bias")):
                 tensor.normal_(std=0.2)
+        spread = segmenter.logits(warped(photo(SIDE, SIDE)).float(), unit_vectors()).std()
+        for parameter in segmenter.aspp.parameters():
+            parameter.mul_(2 / spread)
     return segmenter
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def case(name: str) -> Case:
 
 @cache
 def segmenter(name: str) -> ZegFormer:
-    return load(case(name).tensors, **case(name).keywords).eval()
+    return cast(ZegFormer, load(case(name).tensors, **case(name).keywords).eval())
 
 
 def everything(zegformer: ZegFormer, given: Case) -> dict[str, Tensor]:

@@ -13,5 +13,17 @@ class TestDeop(MethodConformance):
     method = "deop/tiny"
 
 
+class TestSimseg(MethodConformance):
+    method = "simseg/tiny"
+
+
+class TestZegformer(MethodConformance):
+    method = "zegformer/tiny"
+
+
+class TestLseg(MethodConformance):
+    method = "lseg/tiny"
+
+
 class TestMaskclip(MethodConformance):
     method = "maskclip/tiny"

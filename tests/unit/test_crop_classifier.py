@@ -15,7 +15,8 @@ from methods.parts.crop_classifier import cls_only, encode_crops
 @pytest.fixture(scope="module")
 def tower() -> ImageTower:
     torch.manual_seed(0)
-    return ImageTower(TINY).eval()
+    tower: ImageTower = ImageTower(TINY).eval()
+    return tower
 
 
 @pytest.fixture(scope="module")

@@ -90,6 +90,12 @@ def test_official_tensors_tell_their_sizes(config: dict[str, Any]) -> None:
     assert loaded.size.hooks == config["hooks"]
 
 
+def test_heads_are_64_wide_unless_said_otherwise() -> None:
+    segmenter = drawn(TINY.config, width=128, heads=2)
+    assert same_logits(segmenter, load(official(segmenter)).eval())
+    assert not same_logits(segmenter, load(official(segmenter), heads=4).eval())
+
+
 def test_the_resnet_variant() -> None:
     """The stem sits at 0 and 1 of `layer1`, its blocks at 4 (lseg_vit_zs.py, _make_resnet_backbone)."""
     segmenter = drawn(

@@ -43,10 +43,17 @@ def test_paper_keeps_the_published_input_and_matched_gives_all_the_same(paper: P
 
 
 def test_text_runs_again_for_each_image_only_where_the_paper_did_so(paper: Protocol) -> None:
-    deop, san = choose("deop").method.card, choose("san").method.card
-    assert paper.text_per_image(deop)
-    assert not paper.text_per_image(san)
-    assert not named("matched", DATASET, "fp32", 2, "cpu").text_per_image(deop)
+    deop, san = choose("deop"), choose("san")
+    assert paper.text_per_image(deop.method.card, deop.variant)
+    assert not paper.text_per_image(san.method.card, san.variant)
+    assert not paper.text_per_image(deop.method.card, replace(deop.variant, text_per_image=False))
+    assert not named("matched", DATASET, "fp32", 2, "cpu").text_per_image(deop.method.card, deop.variant)
+
+
+def test_what_was_published_for_one_dataset_alone_goes_over_the_rest() -> None:
+    variant = replace(choose("deop").variant, config={"a": 1, "b": 2}, per_dataset={"voc": {"b": 3}})
+    assert variant.config_for("voc") == {"a": 1, "b": 3}
+    assert variant.config_for("shapes") == {"a": 1, "b": 2}
 
 
 def test_differences_name_the_fields(paper: Protocol) -> None:

@@ -35,7 +35,8 @@ NEVER = 0.9999999  # above what sigmoid gives of any logit here
 
 def tiny(seed: int = 0, **changes: Any) -> SimSeg:
     torch.manual_seed(seed)
-    return build(**{**TINY.config, **changes}).eval()
+    simseg: SimSeg = build(**{**TINY.config, **changes}).eval()
+    return simseg
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,18 @@ from methods.simseg.checkpoint import load
 from methods.simseg.model import SimSeg, build
 
 TINY = next(variant for variant in METHOD.variants if variant.embedded)
-HEADS = {"heads": 4, "multi_grid": (1,)}  # what shapes do not tell of the tiny size
+HEADS: dict[str, Any] = {"heads": 4, "multi_grid": (1,)}  # what shapes do not tell of the tiny size
 Tensors = dict[str, Tensor]
 
 
 def tiny(seed: int = 0, **changes: Any) -> SimSeg:
     torch.manual_seed(seed)
-    simseg = build(**{**TINY.config, **changes})
+    simseg: SimSeg = build(**{**TINY.config, **changes})
     with torch.no_grad():
         for parameter in simseg.parameters():
             parameter.add_(0.01 * torch.randn_like(parameter))
-    return simseg.eval()
+    simseg.eval()
+    return simseg
 
 
 def adapter(simseg: SimSeg, prompt: str) -> Tensors:

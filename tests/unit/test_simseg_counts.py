@@ -55,7 +55,8 @@ LOGIT_SCALE = 1  # CLIP's temperature, counted there, not held here
 def on_meta(**keywords: Any) -> SimSeg:
     """Shapes without memory or time."""
     with torch.device("meta"):
-        return build(**keywords).eval()
+        simseg: SimSeg = build(**keywords).eval()
+    return simseg
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ WORDS = Vocabulary(("cat", "potted plant", "sea, ocean"), (True, False, True))
 def tiny(**choices: Any) -> ZegFormer:
     """Masks of all sizes, the same ones each time."""
     torch.manual_seed(0)
-    zegformer = build("tiny", short_side=64, longest_side=192, **choices).eval()
-    torch.nn.init.normal_(zegformer.sem_seg_head.pixel_decoder.mask_features.bias, std=2)
+    zegformer: ZegFormer = build("tiny", short_side=64, longest_side=192, **choices).eval()
+    zegformer.sem_seg_head.pixel_decoder.mask_features.bias.data.normal_(std=2)  # type: ignore[union-attr]
     return zegformer
 
 
