@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from open_clip import tokenize
 from open_clip.transformer import LayerNorm, QuickGELU, TextTransformer, VisionTransformer
 from torch import Tensor, nn
 
+from benchbed.clip_block import mixing_block, value_block
 from benchbed.clip_sizes import HEAD_WIDTH, ClipSize
 from benchbed.stages import stage
 from benchbed.vocabulary import fill_templates
@@ -66,21 +67,11 @@ class ImageTower(VisionTransformer):  # type: ignore[misc]
         tokens, grid = self.tokens(images, position)
         *early, last = self.transformer.resblocks
         for block in early:
-            tokens = block(tokens)
-        patches = value_path(last, tokens[:, 1:])
+            tokens = mixing_block(block, tokens)
+        patches = value_block(last, tokens[:, 1:])
         embedded: Tensor = F.normalize(self.ln_post(patches) @ self.proj, dim=-1)
         maps: Tensor = embedded.transpose(1, 2).unflatten(2, grid)
         return maps
-
-
-def value_path(block: nn.Module, tokens: Tensor) -> Tensor:
-    """A transformer block whose attention is the identity: tokens [B, L, width] in and out."""
-    inside: Any = block
-    attention = inside.attn
-    width = tokens.shape[-1]
-    weight, bias = attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :]
-    mixed: Tensor = tokens + attention.out_proj(F.linear(inside.ln_1(tokens), weight, bias))
-    return mixed + cast(Tensor, inside.mlp(inside.ln_2(mixed)))
 
 
 def resize_position(table: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -17,7 +17,13 @@ from torch import Tensor
 from benchbed.exact_float32 import exact_float32
 from benchbed.label_maps import DEFAULT_BUDGET, DenseSource, MaskSource, best_classes, tiling
 from benchbed.resample import Resize, bilinear_axis
-from benchbed.score_checks import expect_classes, expect_finite, expect_images, expect_masks_agree, expect_shape
+from benchbed.score_checks import (
+    expect_classes,
+    expect_finite,
+    expect_images,
+    expect_masks_agree,
+    expect_shape,
+)
 
 Size = tuple[int, int]
 

@@ -58,7 +58,11 @@ def make_subject(item: PlanItem, device: torch.device, random_weights: bool = Fa
     vocabulary = item.dataset.card.vocabulary(card.class_names)
     segmenter.set_vocabulary(vocabulary)
     inference = Inference(
-        segmenter, vocabulary, device, item.protocol.precision, item.protocol.text_per_image(card, item.chosen.variant)
+        segmenter,
+        vocabulary,
+        device,
+        item.protocol.precision,
+        item.protocol.text_per_image(card, item.chosen.variant),
     )
     return Subject(item, inference, digest)
 
@@ -69,7 +73,7 @@ def config(item: PlanItem) -> dict[str, Any]:
 
 
 def _build(item: PlanItem) -> Segmenter:
-    variant, path = item.chosen.variant, item.weights.path
+    path = item.weights.path
     if item.weights.kind == "file" and path is not None:
         return load_official(item.chosen.method, path, config(item))
     segmenter = _random(item)

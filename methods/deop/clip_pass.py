@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchbed.clip import ImageTower, resize_position
+from benchbed.clip_block import mixing_block, value_block
 from methods.deop.sizes import DeOPSize
-from methods.parts.clip_block import mixing_block, value_block
 
 
 class SeveredTower(ImageTower):

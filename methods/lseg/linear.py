@@ -7,11 +7,11 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from methods.parts.token_linear import linear
+from benchbed.token_linear import linear
 
 
 class TokenLinear(nn.Linear):
-    """`nn.Linear` with the same parameters; on a CPU and in float32 a 1x1 convolution (`methods.parts.token_linear`)."""
+    """`nn.Linear` with the same parameters; on a CPU and in float32 a 1x1 convolution (`benchbed.token_linear`)."""
 
     @classmethod
     def of(cls, layer: nn.Linear) -> Self:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchbed.clip import ImageTower
-from methods.parts.clip_block import mixing_block
+from benchbed.clip_block import mixing_block
 
 # Crops a pass. They bound activations: ViT-B/16 holds about 7 MB a crop at once. On a CPU fewer are faster, too, since the
 # four-fold wide layers then stay nearer to the cores: 0.34 s of CPU time a crop by 8, 0.39 s by 32 (EPYC, AVX-512).

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchbed.checkpoints import Conversion
 from benchbed.clip import ImageTower, TextTower
+from benchbed.clip_block import mixing_block
 from benchbed.images import ImageBatch
 from benchbed.scores import MaskScores
 from benchbed.segmenter import Segmenter, TextFeatures
@@ -94,7 +95,7 @@ class SAN(Segmenter):
         tokens, grid = self.clip.tokens(tensor)
         states = {0: tokens}
         for index, block in enumerate(self.clip.transformer.resblocks[: self.size.shallow], start=1):
-            states[index] = tokens = block(tokens)
+            states[index] = tokens = mixing_block(block, tokens)
         return {index: state for index, state in states.items() if index in kept}, grid
 
     def name(self, proposals: Proposals, state: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchbed.clip_block import mixing_block
+
 # Finite in the official code, not -inf (clip_utils/visual.py); in effect exp(-100) is nothing.
 BLOCKED: Final = -100.0
 
@@ -51,5 +53,5 @@ def recognise(blocks: Iterable[nn.Module], state: Tensor, mask: Tensor) -> Tenso
     count = mask.shape[-1] - state.shape[1]
     tokens = torch.cat([state[:, :1].expand(-1, count, -1), state], 1)
     for block in blocks:
-        tokens = block(tokens, attn_mask=mask)
+        tokens = mixing_block(block, tokens, mask)
     return tokens[:, :count]

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchbed.token_linear import apply_linear
 from methods.san.sizes import SanSize
 
 NORM_EPS: Final = 1e-6  # timm's ViT and the fusion's channel norm (san/model/layers.py)
@@ -34,12 +35,13 @@ class SideBlock(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Attention, then MLP, each added to what came in."""
-        tokens = tokens + self.proj(self._attend(self.norm1(tokens)))
-        added: Tensor = self.fc2(F.gelu(self.fc1(self.norm2(tokens))))
-        return tokens + added
+        tokens = tokens + apply_linear(self.proj, self._attend(self.norm1(tokens)))
+        return tokens + apply_linear(self.fc2, F.gelu(apply_linear(self.fc1, self.norm2(tokens))))
 
     def _attend(self, tokens: Tensor) -> Tensor:
-        query, key, value = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = (
+            apply_linear(self.qkv, tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )
         return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
 
 

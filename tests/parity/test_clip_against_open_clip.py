@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from open_clip.tokenizer import tokenize
 
-from benchbed.clip import ImageTower, TextTower, resize_position, value_path
+from benchbed.clip import ImageTower, TextTower, resize_position
+from benchbed.clip_block import mixing_block, value_block
 from benchbed.clip_sizes import CLIP_SIZES, TINY
 
 
@@ -60,7 +61,16 @@ def test_the_value_path_is_attention_that_sees_only_itself(clip: CLIP) -> None:
     tokens = torch.randn(1, 5, 128)
     mask = torch.full((5, 5), float("-inf")).fill_diagonal_(0)
     with torch.no_grad():
-        assert torch.allclose(value_path(block, tokens), block(tokens, attn_mask=mask), atol=1e-5)
+        assert torch.allclose(value_block(block, tokens), block(tokens, attn_mask=mask), atol=1e-5)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_our_block_is_open_clips_with_and_without_a_mask(clip: CLIP, masked: bool) -> None:
+    block = clip.visual.transformer.resblocks[1]
+    tokens = torch.randn(2, 9, 128)
+    mask = torch.randn(2 * 2, 9, 9) if masked else None
+    with torch.no_grad():
+        assert torch.allclose(mixing_block(block, tokens, mask), block(tokens, attn_mask=mask), atol=1e-5)
 
 
 def test_position_tables_keep_their_cls_row_and_are_left_alone_where_they_fit() -> None:

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from benchbed.clip import ImageTower, TextTower
+from benchbed.clip_block import mixing_block
 from benchbed.clip_sizes import TINY
 from benchbed.errors import UsageError
-from methods.parts.clip_block import mixing_block
 from methods.parts.prompt_learner import PromptLearner
 
 SEEDS = (0, 1, 2)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from plain_scores import ORDERS, SHAPES, Order, assert_best, dense, every_kind, masks, plainly, tensors_of
+from plain_scores import ORDERS, SHAPES, Order, assert_best, dense, masks, plainly
 from torch import Tensor
 
 from benchbed import scores as scores_module

@@ -1,10 +1,7 @@
-"""SPNet as a segmenter: any image, any label set, its calibration, word vectors, training loss, and what its card says."""
+"""SPNet as a segmenter: any image, any label set, its calibration, precision, stages and training loss."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from benchbed.errors import UsageError
 from benchbed.images import ImageBatch, prepare
 from benchbed.input_spec import InputSpec
 from benchbed.scores import full_scores, label_maps
@@ -24,7 +19,6 @@ from benchbed.vocabulary import Vocabulary
 from methods.spnet import METHOD
 from methods.spnet.model import SPNet, build
 from methods.spnet.network import folding_pays
-from methods.spnet.sizes import SpnetSize, WarpedInput, plain
 
 TINY = METHOD.variant("tiny")
 assert TINY is not None
@@ -209,57 +203,6 @@ def plain_tiny() -> dict[str, Any]:
     return dict(TINY.config)
 
 
-# Word vectors.
-
-
-def test_a_table_of_names_replaces_the_text_tower() -> None:
-    torch.manual_seed(0)
-    table = {"cat": torch.randn(10), "potted plant": torch.randn(10), "tv": torch.randn(10)}
-    spnet = build(**plain_tiny(), embeddings=table)
-    assert spnet.text is None
-    assert spnet.aspp.branches[0].out_channels == 10
-    vocabulary = Vocabulary(("tvmonitor", "Potted_Plant", "cat"), (True,) * 3, ("tv", "pot", "cat"))
-    found = spnet.encode_vocabulary(vocabulary).embeddings
-    for row, name in zip(found, ("tv", "potted plant", "cat"), strict=True):
-        torch.testing.assert_close(row, table[name] / table[name].norm())
-
-
-def test_rows_without_names_follow_the_vocabulary() -> None:
-    rows = torch.randn(3, 10)
-    spnet = build(**plain_tiny(), embeddings=rows)
-    found = spnet.encode_vocabulary(Vocabulary(("a", "b", "c"), (True,) * 3)).embeddings
-    torch.testing.assert_close(found, rows / rows.norm(dim=1, keepdim=True))
-    with pytest.raises(UsageError, match="3 rows without names, the vocabulary 2 classes"):
-        spnet.encode_vocabulary(Vocabulary(("a", "b"), (True,) * 2))
-
-
-def test_a_table_may_lie_in_a_file(tmp_path: Any) -> None:
-    from safetensors.torch import save_file
-
-    save_file({"cat": torch.ones(10), "dog": torch.arange(10.0)}, tmp_path / "vectors.safetensors")
-    spnet = build(**plain_tiny(), embeddings=str(tmp_path / "vectors.safetensors"))
-    found = spnet.encode_vocabulary(Vocabulary(("dog",), (True,))).embeddings
-    torch.testing.assert_close(found, torch.arange(10.0)[None] / torch.arange(10.0).norm())
-    with pytest.raises(UsageError, match="no vector for 'horse'"):
-        spnet.encode_vocabulary(Vocabulary(("horse",), (True,)))
-
-
-@pytest.mark.parametrize(
-    ("embeddings", "message"),
-    [
-        ({"a": torch.ones(3), "b": torch.ones(4)}, "one vector"),
-        ({}, "one vector"),
-        ({"a": torch.ones(3), "b": torch.zeros(3)}, "row 1 is zero or not finite"),
-        (torch.full((2, 3), float("nan")), "row 0 is zero or not finite"),
-        (torch.ones(3), "floats"),
-        (torch.ones(2, 3, dtype=torch.int64), "floats"),
-    ],
-)
-def test_vectors_that_are_none(embeddings: Any, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        build(**plain_tiny(), embeddings=embeddings)
-
-
 # Precision, stages, training.
 
 
@@ -340,106 +283,3 @@ def test_frozen_norms_keep_their_statistics_in_training() -> None:
         words(2),
     )
     assert torch.equal(spnet.state_dict()["backbone.bn1.running_mean"], before)
-
-
-# Parameters, by hand.
-
-
-def resnet_parameters(blocks: tuple[int, ...], width: int, bottleneck: bool) -> tuple[int, int]:
-    """(convolutions, norms) of a ResNet without its classifier."""
-    convolutions, norms, inputs = 3 * 49 * width, 2 * width, width
-    for stage, count in enumerate(blocks):
-        middle = width * 2**stage
-        outputs = middle * (4 if bottleneck else 1)
-        for block in range(count):
-            if bottleneck:
-                convolutions += inputs * middle + 9 * middle**2 + middle * outputs
-                norms += 2 * (2 * middle + outputs)
-            else:
-                convolutions += 9 * inputs * middle + 9 * middle**2
-                norms += 4 * middle
-            if block == 0 and inputs != outputs:
-                convolutions += inputs * outputs
-                norms += 2 * outputs
-            inputs = outputs
-    return convolutions, norms
-
-
-# CLIP ViT-B/16's text tower: tables, 12 blocks, final norm, projection; `tiny` has 2 blocks of width 64.
-def text_parameters(width: int, layers: int, dim: int) -> int:
-    block = 4 * width**2 + 4 * width + 8 * width**2 + 5 * width + 4 * width
-    return 49408 * width + 77 * width + layers * block + 2 * width + width * dim
-
-
-@pytest.mark.parametrize(
-    ("variant", "blocks", "width", "bottleneck", "text"),
-    [
-        ("r101", (3, 4, 23, 3), 64, True, (512, 12, 512)),
-        ("r50", (3, 4, 6, 3), 64, True, (512, 12, 512)),
-        ("tiny", (2, 2, 2, 2), 16, False, (64, 2, 64)),
-    ],
-)
-def test_parameters(variant: str, blocks: Any, width: int, bottleneck: bool, text: Any) -> None:
-    found = METHOD.variant(variant)
-    assert found is not None
-    with torch.device("meta"):
-        spnet = build(**found.config)
-    convolutions, norms = resnet_parameters(blocks, width, bottleneck)
-    pyramid = 4 * (9 * spnet.size.channels * text[2] + text[2])
-    frozen = text_parameters(*text) + (norms if spnet.size.frozen_norm else 0)
-    total = convolutions + norms + pyramid + text_parameters(*text)
-    assert sum(p.numel() for p in spnet.parameters()) == total
-    assert sum(p.numel() for p in spnet.parameters() if p.requires_grad) == total - frozen
-
-
-def test_the_resnets_are_the_usual_ones() -> None:
-    """ResNet-101 and 50 have 44,549,160 and 25,557,032 parameters with their classifiers of 2048 x 1000 + 1000."""
-    assert sum(resnet_parameters((3, 4, 23, 3), 64, True)) == 44_549_160 - 2_049_000
-    assert sum(resnet_parameters((3, 4, 6, 3), 64, True)) == 25_557_032 - 2_049_000
-
-
-# The card.
-
-
-def test_the_card_needs_no_torch() -> None:
-    code = "import sys, methods.spnet as room; assert room.METHOD.variants[0].name == 'r101'; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_variants_say_what_they_are() -> None:
-    assert [variant.name for variant in METHOD.variants] == ["r101", "r50", "tiny"]
-    assert METHOD.default_variant(embedded=True).name == "tiny"
-    assert METHOD.default_variant(embedded=False).name == "r101"
-    for variant in METHOD.variants:
-        json.dumps(dict(variant.config))
-        size = SpnetSize(**plain(variant.config))
-        assert variant.inputs["*"] == size.inputs
-    published = METHOD.variants[0].inputs["*"]
-    assert isinstance(published, WarpedInput)
-    assert (published.short_side, published.std) == (513, (1.0, 1.0, 1.0))
-    assert published.resized(375, 500) == published.padded(375, 500) == (375, 500)
-    assert type(METHOD.variants[2].inputs["*"]) is InputSpec
-
-
-@pytest.mark.parametrize(
-    ("keywords", "message"),
-    [
-        ({"dept": 50}, "did you mean depth"),
-        ({"text": "vit-b-16"}, "did you mean vit-b16"),
-        ({"depth": 77}, "18, 34, 50, 101"),
-        ({"rates": ()}, "dilations"),
-        ({"rates": (0,)}, "dilations"),
-        ({"pyramid": (-1.0,)}, "positive scales"),
-        ({"gamma": 1.5}, "probability"),
-        ({"templates": ("a photo",)}, "each with {}"),
-    ],
-)
-def test_sizes_that_are_none(keywords: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        build(**keywords)
-
-
-def test_weights_and_features_agree_on_their_device_and_kind(tiny: SPNet) -> None:
-    text: Tensor = tiny.text_for(Vocabulary(("cat",), (True,))).extra["seen"]
-    assert text.dtype == torch.float32
-    assert text.device == next(tiny.parameters()).device

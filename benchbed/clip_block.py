@@ -7,40 +7,50 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.parts.token_linear import apply_linear, linear
+from benchbed.token_linear import apply_linear, linear
 
 
-def mixing_block(block: nn.Module, tokens: Tensor) -> Tensor:
-    """What open_clip's residual attention block computes, without a mask: tokens [B, T, width] in and out.
+def mixing_block(block: nn.Module, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+    """What open_clip's residual attention block computes: tokens [B, T, width] in and out.
+
+    Every method's image tower runs through here, so that no method wins by a faster kernel of the same arithmetic.
 
     Left to itself, `nn.MultiheadAttention` takes its inference fast path, which writes out all T x T weights of every head:
     1.25 times slower than the fused kernel at the 1,025 tokens of a 512-pixel image (CPU), and more memory.
-    """
-    tokens = tokens + self_attention(block.attn, block.ln_1(tokens))  # type: ignore[operator]
-    return tokens + feed_forward(block.mlp, block.ln_2(tokens))  # type: ignore[operator]
-
-
-def value_block(block: nn.Module, tokens: Tensor, factor: Tensor) -> Tensor:
-    """The block with its attention replaced by each token's own value times a factor; query and key are not computed.
 
     Args:
         block: one of CLIP's.
         tokens: [B, T, width].
-        factor: [B, T].
+        mask: [B * heads, T, T], added to the attention logits; None for plain attention.
+    """
+    tokens = tokens + self_attention(block.attn, block.ln_1(tokens), mask)  # type: ignore[operator]
+    return tokens + feed_forward(block.mlp, block.ln_2(tokens))  # type: ignore[operator]
+
+
+def value_block(block: nn.Module, tokens: Tensor, factor: Tensor | None = None) -> Tensor:
+    """The block with its attention replaced by each token's own value; query and key are not computed.
+
+    Args:
+        block: one of CLIP's.
+        tokens: [B, T, width].
+        factor: [B, T], times the value; None for 1.
     """
     attention: Any = block.attn
     width = tokens.shape[-1]
     weight, bias = attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :]
     values = linear(block.ln_1(tokens), weight, bias)  # type: ignore[operator]
-    tokens = tokens + apply_linear(attention.out_proj, values * factor[..., None].to(values.dtype))
+    if factor is not None:
+        values = values * factor[..., None].to(values.dtype)
+    tokens = tokens + apply_linear(attention.out_proj, values)
     return tokens + feed_forward(block.mlp, block.ln_2(tokens))  # type: ignore[operator]
 
 
-def self_attention(attention: Any, tokens: Tensor) -> Tensor:
-    """Unmasked self-attention with the weights of an `nn.MultiheadAttention`, [B, T, width] in and out."""
+def self_attention(attention: Any, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Self-attention with the weights of an `nn.MultiheadAttention`, [B, T, width] in and out; `mask` as above."""
     projected = linear(tokens, attention.in_proj_weight, attention.in_proj_bias)
     heads = projected.unflatten(2, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
-    mixed = F.scaled_dot_product_attention(heads[0], heads[1], heads[2])
+    added = None if mask is None else mask.unflatten(0, (-1, attention.num_heads)).to(heads.dtype)
+    mixed = F.scaled_dot_product_attention(heads[0], heads[1], heads[2], attn_mask=added)
     return apply_linear(attention.out_proj, mixed.transpose(1, 2).flatten(2))
 
 
