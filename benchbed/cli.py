@@ -48,7 +48,7 @@ def main(context: click.Context) -> None:
 
 
 @main.command(epilog=EPILOG)
-@click.option("--methods", default="", metavar="A,B/VARIANT", help="Methods to measure. Default: every one.")
+@click.option("--methods", default="", metavar="A,B/VARIANT", help="Methods to measure. Default: all.")
 @click.option("--dataset", "datasets", default="", metavar="D[,D]", help="Default: shapes, the embedded one.")
 @click.option(
     "--protocol", default="paper", metavar="paper|matched", show_default=True, help="See: list protocols."

@@ -97,7 +97,8 @@ def _unique(given: Sequence[str], flag: str) -> list[str]:
 
 
 def _choose_all(request: Request, card: DatasetCard, notes: list[str]) -> list[Chosen]:
-    wanted = _unique(request.methods, "--methods") or names(METHOD_GROUP)
+    every = request.methods in ((), ("all",))
+    wanted = names(METHOD_GROUP) if every else _unique(request.methods, "--methods")
     if not wanted:
         raise UsageError(
             "no methods are registered: reinstall benchbed (pip install -e .) so that its entry points exist"
@@ -110,7 +111,7 @@ def _choose_all(request: Request, card: DatasetCard, notes: list[str]) -> list[C
             chosen.append(each)
             continue
         reason = f"{each.label} knows only the classes of {', '.join(serves)}, not those of {card.name}"
-        if request.methods:
+        if not every:
             raise UsageError(f"--methods {name}: {reason}; leave it out or choose --dataset {serves[0]}")
         notes.append(f"left out: {reason}")
     labels = [each.label for each in chosen]

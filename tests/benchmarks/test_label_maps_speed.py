@@ -50,32 +50,37 @@ def plain(scores: Scores) -> torch.Tensor:
     return full_scores(scores, 0).argmax(0)
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[Scores], object], scores: Scores) -> float:
     """Wall-clock time of one call."""
     start = time.perf_counter()
-    work()
+    work(scores)
     return time.perf_counter() - start
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_label_maps(benchmark: BenchmarkFixture, kind: str, size: str) -> None:
-    """The time, for the benchmark's table; the labels, so that it is the time of the right thing."""
+    """The time alone, for the benchmark's table."""
     scores = made(kind, size)
     benchmark.group = f"scores to labels, {size}"
     (labels,) = benchmark.pedantic(label_maps, (scores,), rounds=ROUNDS, warmup_rounds=1)
-    assert float((labels == plain(scores)).float().mean()) > 0.999
+    assert tuple(labels.shape) == SIZES[size][1]
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_faster_than_the_plain_computation(kind: str, size: str) -> None:
-    """Both in turn, so that a busy neighbour slows both; the median of the rounds' ratios decides. Measured: 2.7 to 20."""
+    """One after the other, in turn first, so that a busy neighbour slows both; the median ratio of a pair decides.
+
+    Measured: 2.7 to 20 times as fast, alone and beside busy neighbours.
+    """
     scores = made(kind, size)
-    label_maps(scores)
+    assert float((label_maps(scores)[0] == plain(scores)).float().mean()) > 0.999
     ratios = []
-    for _ in range(ROUNDS):
-        ours = seconds(lambda: label_maps(scores))
-        theirs = seconds(lambda: plain(scores))
-        ratios.append(theirs / min(ours, seconds(lambda: label_maps(scores))))
-    assert statistics.median(ratios) > 1.5, f"plain / ours by round: {ratios}"
+    for pair in range(ROUNDS):
+        if pair % 2 == 0:
+            ours, theirs = seconds(label_maps, scores), seconds(plain, scores)
+        else:
+            theirs, ours = seconds(plain, scores), seconds(label_maps, scores)
+        ratios.append(theirs / ours)
+    assert statistics.median(ratios) > 1.5, f"plain / ours, pair by pair: {ratios}"

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from parity_ledger import ParityLedger
 from torch import Tensor
 
 from benchbed import load_method
@@ -148,34 +149,24 @@ def deep_part(san: SAN, batch: ImageBatch, text: TextFeatures, index: int) -> di
 
 @needs_golden
 @pytest.mark.parametrize("name", CASES)
-def test_every_expected_array_agrees(name: str) -> None:
+def test_every_expected_array_agrees(name: str, parity_ledger: ParityLedger) -> None:
     given = case(name)
     with torch.no_grad():
         found = everything(segmenter(name), given)
-    unchecked = set(given.expected) - set(found)
-    assert not unchecked, f"expected.npz has arrays that this test does not compute: {sorted(unchecked)}"
-    off = {}
-    for key, expected in given.expected.items():
-        ours = found[key].numpy()
-        assert ours.shape == expected.shape, key
-        off[key] = float(np.abs(ours - expected).max() / np.abs(expected).max())
-    assert len(off) == len(given.expected) > 0
-    assert max(off.values()) < TOLERANCE, {key: value for key, value in off.items() if value >= TOLERANCE}
+    parity_ledger.compare("SAN", name, found, given.expected, TOLERANCE)
 
 
 @needs_golden
 @pytest.mark.parametrize("name", CASES)
-def test_class_maps_are_equal_but_for_float_ties(name: str) -> None:
+def test_class_maps_are_equal_but_for_float_ties(name: str, parity_ledger: ParityLedger) -> None:
     san, given = segmenter(name), case(name)
     with torch.no_grad():
         text = san.encode_vocabulary(given.vocabulary)
         for index in range(given.images):
-            labels = label_maps(san.segment(given.batch(san, index), text))[0].numpy()
-            expected = given.expected[f"sem_seg{index}"]
-            assert labels.shape == expected.shape[1:]
-            chosen = np.take_along_axis(expected, labels[None].astype(np.int64), 0)[0]
-            assert (expected.max(0) - chosen).max() <= TOLERANCE * np.abs(expected).max()
-            assert (labels == expected.argmax(0)).mean() > 0.999
+            labels = label_maps(san.segment(given.batch(san, index), text))[0]
+            parity_ledger.compare_labels(
+                "SAN", name, f"sem_seg{index}", labels, given.expected[f"sem_seg{index}"], TOLERANCE
+            )
 
 
 @needs_golden

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from parity_ledger import ParityLedger
 from torch import Tensor
 
 from benchbed.checkpoints import read_tensors
@@ -135,28 +136,12 @@ def crop_part(simseg: SimSeg, batch: ImageBatch, text: TextFeatures, index: int)
     }
 
 
-@cache
-def differences(name: str) -> dict[str, float]:
-    """Largest difference over the largest expected magnitude, by array."""
+@pytest.mark.parametrize("name", CASES)
+def test_every_expected_array_agrees(name: str, parity_ledger: ParityLedger) -> None:
     given = case(name)
     with torch.no_grad():
         found = everything(segmenter(name), given)
-    unchecked = set(given.expected) - set(found)
-    assert not unchecked, f"expected.npz has arrays that this test does not compute: {sorted(unchecked)}"
-    off = {}
-    for key, expected in given.expected.items():
-        ours = found[key].numpy()
-        assert ours.shape == expected.shape, key
-        distance = np.abs(ours.astype(np.float64) - expected.astype(np.float64)).max()
-        off[key] = float(distance / np.abs(expected.astype(np.float64)).max())
-    return off
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_every_expected_array_agrees(name: str) -> None:
-    off = differences(name)
-    assert len(off) == len(case(name).expected) > 0
-    assert max(off.values()) < TOLERANCE, {key: value for key, value in off.items() if value >= TOLERANCE}
+    parity_ledger.compare("SimSeg", name, found, given.expected, TOLERANCE)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -172,17 +157,15 @@ def test_the_same_proposals_are_kept_in_the_same_order(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_class_maps_are_equal_but_for_float_ties(name: str) -> None:
+def test_class_maps_are_equal_but_for_float_ties(name: str, parity_ledger: ParityLedger) -> None:
     simseg, given = segmenter(name), case(name)
     with torch.no_grad():
         text = simseg.encode_vocabulary(given.vocabulary)
         for index in range(given.images):
-            labels = label_maps(simseg.segment(given.batch(simseg, index), text))[0].numpy()
-            expected = given.expected[f"sem_seg{index}"]
-            assert labels.shape == expected.shape[1:]
-            chosen = np.take_along_axis(expected, labels[None].astype(np.int64), 0)[0]
-            assert (expected.max(0) - chosen).max() <= TOLERANCE * np.abs(expected).max()
-            assert (labels == expected.argmax(0)).mean() > 0.999
+            labels = label_maps(simseg.segment(given.batch(simseg, index), text))[0]
+            parity_ledger.compare_labels(
+                "SimSeg", name, f"sem_seg{index}", labels, given.expected[f"sem_seg{index}"], TOLERANCE
+            )
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -25,5 +25,17 @@ class TestLseg(MethodConformance):
     method = "lseg/tiny"
 
 
+class TestSpnet(MethodConformance):
+    method = "spnet/tiny"
+
+
+class TestBridge(MethodConformance):
+    method = "bridge/tiny"
+
+
+class TestPlainHead(MethodConformance):
+    method = "bridge/tiny-plain"
+
+
 class TestMaskclip(MethodConformance):
     method = "maskclip/tiny"

@@ -1,4 +1,4 @@
-"""Peak memory of `label_maps`: at most 300 MB above the inputs at 847 classes and 1,024 x 2,048 pixels, and no more than for 20 classes."""
+"""Peak memory of `label_maps`: at 847 classes and 1,024 x 2,048 pixels at most 300 MB above the inputs, as for 20 classes."""
 
 from __future__ import annotations
 

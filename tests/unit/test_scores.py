@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from plain_scores import ORDERS, SHAPES, Order, assert_best, dense, masks, plainly
+from plain_scores import ORDERS, SHAPES, Order, assert_best, dense, every_kind, masks, plainly, tensors_of
 from torch import Tensor
 
 from benchbed import scores as scores_module
-from benchbed.scores import DenseScores, Geometry, MaskScores, Scores, full_scores, label_maps
+from benchbed.scores import DenseScores, Geometry, MaskScores, full_scores, label_maps
 
 
 class TestLabelMaps:
@@ -57,7 +57,7 @@ class TestLabelMaps:
     @pytest.mark.parametrize("budget", [1, 50_000, 1_000_000, 2**30])
     def test_the_budget_changes_no_label(self, budget: int) -> None:
         """Tiles of 16 pixels and one class at a time, or the whole at once."""
-        for scores in (dense("odd sizes", 40), *(masks("odd sizes", order, 9, 40) for order in ORDERS)):
+        for scores in every_kind("odd sizes", 40):
             assert_best(label_maps(scores, budget)[0], plainly(scores))
 
     def test_both_orders_differ(self) -> None:
@@ -90,10 +90,8 @@ class TestBatch:
         offset = torch.tensor([0.0, -0.2, 0.1, 0.0])
         of_dense = DenseScores(torch.randn(3, 4, 16, 24, generator=generator), geometry, class_offset=offset)
         mask_logits, classes = torch.randn(3, 8, 16, 24, generator=generator), torch.rand(3, 8, 4)
-        for scores in (
-            of_dense,
-            *(MaskScores(mask_logits, classes, geometry, order, offset) for order in ORDERS),
-        ):
+        of_masks = [MaskScores(mask_logits, classes, geometry, order, offset) for order in ORDERS]
+        for scores in (of_dense, *of_masks):
             maps = label_maps(scores)
             assert [tuple(m.shape) for m in maps] == [g.original for g in geometry]
             for index, labels in enumerate(maps):
@@ -109,48 +107,42 @@ class TestBatch:
 class TestOffset:
     """Calibration, e.g. ZegFormer's: a constant taken from seen classes after all resizing."""
 
-    def variants(self, **changes: Any) -> list[Scores]:
-        return [dense("odd sizes", **changes), *(masks("odd sizes", order, **changes) for order in ORDERS)]
-
     def test_it_is_added(self) -> None:
         offset = torch.linspace(-0.5, 0.5, 7)
-        for scores, without in zip(self.variants(class_offset=offset), self.variants(), strict=True):
+        for scores, without in zip(
+            every_kind("odd sizes", class_offset=offset), every_kind("odd sizes"), strict=True
+        ):
             assert_best(label_maps(scores)[0], plainly(without) + offset[:, None, None])
             assert not torch.equal(label_maps(scores)[0], label_maps(without)[0])
 
     def test_a_large_one_decides(self) -> None:
         offset = torch.zeros(7)
         offset[4] = 1000
-        for scores in self.variants(class_offset=offset):
+        for scores in every_kind("odd sizes", class_offset=offset):
             assert (label_maps(scores)[0] == 4).all()
 
     def test_a_constant_changes_nothing_and_scores_stay_untouched(self) -> None:
-        for scores in self.variants(class_offset=torch.full((7,), -0.25)):
-            before = [t.clone() for t in vars(scores).values() if isinstance(t, Tensor)]
+        for scores in every_kind("odd sizes", class_offset=torch.full((7,), -0.25)):
+            before = tensors_of(scores)
             assert_best(label_maps(scores)[0], plainly(dataclasses.replace(scores, class_offset=None)))
-            after = [t for t in vars(scores).values() if isinstance(t, Tensor)]
-            assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+            assert all(map(torch.equal, before, tensors_of(scores)))
 
 
 class TestLabels:
     @pytest.mark.parametrize("shape", ["nothing to resize", "cropped only", "first resize only"])
     def test_scores_stay_untouched(self, shape: str) -> None:
         """The fast path works in place: never in the memory of somebody else."""
-        for scores in (dense(shape), *(masks(shape, order) for order in ORDERS)):
-            before = [t.clone() for t in vars(scores).values() if isinstance(t, Tensor)]
+        for scores in every_kind(shape):
+            before = tensors_of(scores)
             label_maps(scores)
-            after = [t for t in vars(scores).values() if isinstance(t, Tensor)]
-            assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+            assert all(map(torch.equal, before, tensors_of(scores)))
 
     @pytest.mark.parametrize(
         ("classes", "dtype"), [(1, torch.uint8), (255, torch.uint8), (256, torch.int16), (300, torch.int16)]
     )
     def test_type(self, classes: int, dtype: torch.dtype) -> None:
         """255 classes still fit uint8: their labels end at 254, and 255 stays free for ignored pixels."""
-        for scores in (
-            dense("odd sizes", classes),
-            *(masks("odd sizes", order, 9, classes) for order in ORDERS),
-        ):
+        for scores in every_kind("odd sizes", classes):
             (labels,) = label_maps(scores)
             assert labels.dtype == dtype
             assert_best(labels, plainly(scores))
@@ -207,7 +199,7 @@ class TestPrecision:
             assert_best(label_maps(other_masks)[0], plainly(other_masks))
 
     def test_autocast_around_it_changes_nothing(self) -> None:
-        for scores in (dense("enlarged twice"), *(masks("enlarged twice", order) for order in ORDERS)):
+        for scores in every_kind("enlarged twice"):
             labels, full = label_maps(scores)[0], full_scores(scores, 0)
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 assert torch.equal(label_maps(scores)[0], labels)
@@ -248,11 +240,7 @@ class TestFullScores:
     @pytest.mark.parametrize("shape", SHAPES)
     def test_they_are_the_definition(self, shape: str) -> None:
         offset = torch.linspace(-1, 1, 7)
-        for scores in (
-            dense(shape, class_offset=offset),
-            dense(shape, align_corners=True),
-            *(masks(shape, order, class_offset=offset) for order in ORDERS),
-        ):
+        for scores in (*every_kind(shape, class_offset=offset), dense(shape, align_corners=True)):
             full = full_scores(scores, 0)
             assert full.shape == (7, *SHAPES[shape][3])
             torch.testing.assert_close(full, plainly(scores), rtol=1e-6, atol=1e-6)
@@ -269,5 +257,3 @@ class TestFullScores:
     def test_no_such_image(self) -> None:
         with pytest.raises(IndexError):
             full_scores(dense("odd sizes"), 1)
-
-

@@ -49,7 +49,7 @@ def test_our_own_names_come_back_bit_for_bit(source: SPNet, tensors: dict[str, T
 
 def test_a_file_through_the_variant(source: SPNet, tensors: dict[str, Tensor], tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "spnet.safetensors")
-    loaded = load_official(METHOD, tmp_path / "spnet.safetensors", dict(TINY.config))
+    loaded = load_official(METHOD, tmp_path / "spnet.safetensors", CONFIG)
     assert isinstance(loaded, SPNet)
     assert same_weights(loaded, source)
     with pytest.raises(
