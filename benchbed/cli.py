@@ -28,6 +28,19 @@ OUT = click.option(
     help="Folder of the records.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, and only JSON, to stdout.")
+WEIGHTS = click.option(
+    "--weights",
+    default="auto",
+    metavar="W",
+    show_default=True,
+    help="auto, random, the PATH of a checkpoint, or method=PATH,... (methods not named get auto).",
+)
+DEVICE = click.option(
+    "--device", default="auto", metavar="auto|cpu|cuda[:n]", show_default=True, help="Where to run."
+)
+PRECISION = click.option(
+    "--precision", default="fp32", metavar="fp32|bf16|fp16", show_default=True, help="Of the forward pass."
+)
 
 
 @click.group(
@@ -53,25 +66,15 @@ def main(context: click.Context) -> None:
 @click.option(
     "--protocol", default="paper", metavar="paper|matched", show_default=True, help="See: list protocols."
 )
-@click.option(
-    "--weights",
-    default="auto",
-    metavar="W",
-    show_default=True,
-    help="auto, random, the PATH of a checkpoint, or method=PATH,... (methods not named get auto).",
-)
+@WEIGHTS
 @click.option(
     "--data-root",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Where the dataset lies, e.g. the folder that holds VOCdevkit.",
 )
-@click.option(
-    "--device", default="auto", metavar="auto|cpu|cuda[:n]", show_default=True, help="Where to measure."
-)
-@click.option(
-    "--precision", default="fp32", metavar="fp32|bf16|fp16", show_default=True, help="Of the forward pass."
-)
+@DEVICE
+@PRECISION
 @click.option("--limit", type=int, metavar="N", help="Use only the first N images of each dataset.")
 @OUT
 @click.option(
@@ -89,6 +92,40 @@ def run(**flags: Any) -> int:
 
     flags["methods"], flags["datasets"] = _names(flags["methods"]), _names(flags["datasets"])
     return run_command(RunFlags(**flags))
+
+
+@main.command(epilog=EPILOG)
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
+@click.option(
+    "--classes", required=True, metavar='"A, B"', help="Any words; quote a comma: '\"road, route\", sky'."
+)
+@click.option("--methods", required=True, metavar="A,B/VARIANT", help="Methods to show, or all.")
+@click.option(
+    "--unseen", default="", metavar='"B"', help="Classes to treat as never seen with masks. Default: none."
+)
+@WEIGHTS
+@DEVICE
+@PRECISION
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("benchbed-segment.png"),
+    metavar="FILE.png",
+    show_default=True,
+    help="The picture.",
+)
+@JSON
+def segment(**flags: Any) -> int:
+    """Segment photos by words of your own: one picture, the photo and a panel with a legend for each method.
+
+    \b
+    benchbed segment cat.jpg --classes "cat, grass, other" --methods san --weights san_vit_b_16.pth
+    benchbed segment *.jpg --classes "sky, tree" --methods san/tiny,maskclip/tiny --out tiny.png
+    """
+    from benchbed.segment_command import SegmentFlags, segment_command
+
+    flags["methods"] = _names(flags["methods"])
+    return segment_command(SegmentFlags(**flags))
 
 
 @main.command("list", epilog=EPILOG)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchbed import registry, weights
 from benchbed.errors import BenchError, MissingError, UsageError
-from benchbed.method_card import Method
+from benchbed.method_card import Method, Variant
 from benchbed.registry import DATASET_GROUP, METHOD_GROUP, Chosen, Found
 
 if TYPE_CHECKING:
@@ -56,16 +56,28 @@ def _method_row(found: Found, variant_name: str) -> dict[str, Any]:
     method: Method = found.object
     card = method.card
     chosen = registry.choose(f"{found.name}/{variant_name}")
+    variant = chosen.variant
     paper = f"{card.title} ({card.venue} {card.year}{', arXiv ' + card.arxiv if card.arxiv else ''})"
     return {
         "name": chosen.label,
-        "summary": chosen.variant.summary,
+        "summary": variant.summary,
         "paper": paper,
         "family": card.family,
+        "backbone": variant.backbone or None,
+        "clip": variant.clip or None,
+        "parameters": _parameters(variant),
         "from": f"{found.distribution}, {found.module}",
         "licence": f"official code {card.code_licence}, official weights {card.weights_licence}",
         "needs": _weights_needed(chosen),
     }
+
+
+def _parameters(variant: Variant) -> dict[str, int] | None:
+    """Total and trainable numbers as the card states them; None where it does not."""
+    if variant.params is None:
+        return None
+    total, trainable = variant.params
+    return {"total": total, "trainable": trainable}
 
 
 def _weights_needed(chosen: Chosen) -> str:
@@ -128,5 +140,13 @@ def _protocols() -> list[dict[str, Any]]:
 
 
 def _lines(row: dict[str, Any]) -> str:
-    rest = [f"    {key:<12} {value}" for key, value in row.items() if key not in ("name", "summary")]
+    rest = [f"    {key:<12} {_words(value)}" for key, value in row.items() if key not in ("name", "summary")]
     return "\n".join([f"{row['name']}: {row['summary']}", *rest])
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "not stated"
+    if isinstance(value, dict):
+        return ", ".join(f"{number:,} {name}" for name, number in value.items())
+    return str(value)

@@ -79,6 +79,9 @@ class Variant:
         packaged: "package:file" of weights shipped inside a distribution, or "".
         embedded: small enough for the embedded dataset `shapes`; `auto` weights fall back to random ones.
         text_per_image: overrides the card's, where one of several configurations differs.
+        backbone: the network that sees the image, and the decoder on it; "" if unsaid.
+        clip: which CLIP is in it, which of its towers where not both, and whether frozen; "" if unsaid.
+        params: numbers of parameters, total and trainable, as `build` makes it (a test holds ours to that); None if unsaid.
     """
 
     name: str
@@ -91,6 +94,9 @@ class Variant:
     embedded: bool = False
     per_dataset: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
     text_per_image: bool | None = None
+    backbone: str = ""
+    clip: str = ""
+    params: tuple[int, int] | None = None
 
     def config_for(self, dataset: str) -> dict[str, Any]:
         """The published keyword arguments of `build` on `dataset`."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 Call = Callable[[], object]
+M_MMAP_THRESHOLD: Final = -3  # glibc's malloc.h
+MEASURING_MMAP_FROM: Final = 64 * 2**10  # blocks of activations are larger
+USUAL_MMAP_FROM: Final = 32 * 2**20  # glibc's own upper limit, where its threshold drifts to in a run
 CUDA_METHOD: Final = "torch.cuda.max_memory_allocated, above what was allocated before the call"
 
 
@@ -31,7 +34,7 @@ class PeakMemory:
             it); a nested stage's moments are its own; `unaccounted` is the rest. Peaks do not add up.
         weights_bytes: parameters and buffers, each storage once.
         how: what was read. A resident set counts memory touched, so what the allocator kept from earlier calls and uses
-            again is missed; the C allocator is told to give back free memory first.
+            again is missed; glibc is told to keep nothing of 64 KiB or more meanwhile.
     """
 
     total_bytes: int
@@ -91,12 +94,14 @@ def _meter(device: str) -> Iterator[PeakMeter]:
     if device.startswith("cuda"):
         meter = _CudaPeak(device)
     else:
-        _give_back_free_memory()
+        _return_at_once(ctypes.CDLL(None), MEASURING_MMAP_FROM)
         meter = WatermarkPeak() if WatermarkPeak.works() else SampledPeak()
     try:
         yield meter
     finally:
         meter.close()
+        if not device.startswith("cuda"):
+            _return_at_once(ctypes.CDLL(None), USUAL_MMAP_FROM)
 
 
 class _CudaPeak:
@@ -123,8 +128,12 @@ class _CudaPeak:
         self._cuda.synchronize(self._device)
 
 
-def _give_back_free_memory() -> None:
-    """glibc keeps freed blocks below its trim threshold; without this, a call that reuses them seems to need none."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+def _return_at_once(allocator: ctypes.CDLL, bytes_from: int) -> None:
+    """Let glibc give blocks from this size on straight back to the kernel, and give back now what it keeps.
+
+    Without it, what the process did before decides: a call that reuses kept blocks seems to need none, and a stage seems
+    to hold what an earlier one freed. Other allocators have no such switch and are left alone.
+    """
+    if hasattr(allocator, "mallopt") and hasattr(allocator, "malloc_trim"):
+        allocator.mallopt(M_MMAP_THRESHOLD, bytes_from)
+        allocator.malloc_trim(0)

@@ -53,6 +53,51 @@ CARD: Final = MethodCard(
 )
 
 
+# What `benchbed list methods` shows of each variant; tests/unit/test_card_facts.py holds the numbers to the built model.
+_PARTS: Final[dict[str, dict[str, Any]]] = {
+    "mobilenetv2": {
+        "backbone": "MobileNetV2",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (67_837_449, 4_409_353),
+    },
+    "mobilenetv2-plain": {
+        "backbone": "MobileNetV2",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (65_453_833, 2_025_737),
+    },
+    "efficientformer-l1": {
+        "backbone": "EfficientFormer-L1",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (77_449_537, 14_021_441),
+    },
+    "efficientformer-l1-plain": {
+        "backbone": "EfficientFormer-L1",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (75_065_921, 11_637_825),
+    },
+    "xception": {
+        "backbone": "Xception-41",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (91_388_665, 27_960_569),
+    },
+    "xception-plain": {
+        "backbone": "Xception-41",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (89_005_049, 25_576_953),
+    },
+    "tiny": {
+        "backbone": "MobileNetV2 of half the width",
+        "clip": "text tower of the embedded dataset's, frozen",
+        "params": (3_915_657, 644_425),
+    },
+    "tiny-plain": {
+        "backbone": "MobileNetV2 of half the width",
+        "clip": "text tower of the embedded dataset's, frozen",
+        "params": (3_770_441, 499_209),
+    },
+}
+
+
 def _variant(name: str, what: str, config: dict[str, Any], embedded: bool = False) -> Variant:
     part = "two-way bridge" if config.get("layers", 2) else "plain text classifier, no bridge"
     return Variant(
@@ -62,6 +107,7 @@ def _variant(name: str, what: str, config: dict[str, Any], embedded: bool = Fals
         inputs={"*": BridgeSize(**plain(config)).inputs},
         config=config,
         embedded=embedded,
+        **_PARTS[name],
     )
 
 

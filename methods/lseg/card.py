@@ -138,6 +138,31 @@ CARD: Final = MethodCard(
 )
 
 
+# What `benchbed list methods` shows of each variant; tests/unit/test_card_facts.py holds the numbers to the built model.
+_PARTS: Final[dict[str, dict[str, Any]]] = {
+    "vitl16": {
+        "backbone": "ImageNet's ViT-L/16 with DPT decoder",
+        "clip": "text tower of ViT-B/32, frozen",
+        "params": (405_079_552, 341_651_456),
+    },
+    "vitb32": {
+        "backbone": "ImageNet's ViT-B/32 with DPT decoder",
+        "clip": "text tower of ViT-B/32, frozen",
+        "params": (170_531_136, 107_103_040),
+    },
+    "rn101": {
+        "backbone": "ImageNet's ResNet-101 with DPT decoder",
+        "clip": "text tower of ViT-B/32, frozen",
+        "params": (123_435_072, 60_006_976),
+    },
+    "tiny": {
+        "backbone": "ViT of 4 blocks 96 wide with DPT decoder",
+        "clip": "text tower of the embedded dataset's, frozen",
+        "params": (4_328_208, 1_056_976),
+    },
+}
+
+
 def _variant(
     name: str, summary: str, config: dict[str, Any], weights: Weights | None, embedded: bool = False
 ) -> Variant:
@@ -149,6 +174,7 @@ def _variant(
         config=config,
         weights=weights,
         embedded=embedded,
+        **_PARTS[name],
     )
 
 

@@ -90,6 +90,26 @@ CARD: Final = MethodCard(
 )
 
 
+# What `benchbed list methods` shows of each variant; tests/unit/test_card_facts.py holds the numbers to the built model.
+_PARTS: Final[dict[str, dict[str, Any]]] = {
+    "vit-b16": {
+        "backbone": "side network, ViT of 8 blocks 240 wide",
+        "clip": "ViT-B/16, frozen but for its position table",
+        "params": (157_840_307, 8_370_866),
+    },
+    "vit-l14": {
+        "backbone": "side network, ViT of 8 blocks 240 wide",
+        "clip": "ViT-L/14-336, frozen but for its position table",
+        "params": (436_674_995, 9_321_650),
+    },
+    "tiny": {
+        "backbone": "side network, ViT of 4 blocks 96 wide",
+        "clip": "the embedded dataset's, frozen but for its position table",
+        "params": (4_700_643, 602_914),
+    },
+}
+
+
 def _variant(
     name: str, summary: str, config: dict[str, Any], weights: Weights | None, embedded: bool = False
 ) -> Variant:
@@ -101,6 +121,7 @@ def _variant(
         config=config,
         weights=weights,
         embedded=embedded,
+        **_PARTS[name],
     )
 
 

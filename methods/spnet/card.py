@@ -58,6 +58,31 @@ CARD: Final = MethodCard(
 )
 
 
+# What `benchbed list methods` shows of each variant; tests/unit/test_card_facts.py holds the numbers to the built model.
+_PARTS: Final[dict[str, dict[str, Any]]] = {
+    "r101": {
+        "backbone": "ImageNet's ResNet-101, dilated",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (143_679_040, 80_145_600),
+    },
+    "r101-c": {
+        "backbone": "ImageNet's ResNet-101, dilated",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (143_679_040, 80_145_600),
+    },
+    "r50": {
+        "backbone": "ImageNet's ResNet-50, dilated",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (124_686_912, 61_205_696),
+    },
+    "tiny": {
+        "backbone": "ResNet-18 of a quarter of the width, dilated",
+        "clip": "text tower of the embedded dataset's, frozen",
+        "params": (4_268_496, 997_264),
+    },
+}
+
+
 def _variant(
     name: str,
     summary: str,
@@ -73,6 +98,7 @@ def _variant(
         config=config,
         embedded=embedded,
         per_dataset=per_dataset,
+        **_PARTS[name],
     )
 
 

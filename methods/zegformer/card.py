@@ -77,6 +77,26 @@ CARD: Final = MethodCard(
 _R50_VOC: Final = MappingProxyType({"mode": "img", "gamma": 0.0, "head_templates": "single"})
 
 
+# What `benchbed list methods` shows of each variant; tests/unit/test_card_facts.py holds the numbers to the built model.
+_PARTS: Final[dict[str, dict[str, Any]]] = {
+    "r101": {
+        "backbone": "ResNet-101 with MaskFormer",
+        "clip": "ViT-B/16, frozen",
+        "params": (209_908_674, 60_287_936),
+    },
+    "r50": {
+        "backbone": "ResNet-50 with MaskFormer",
+        "clip": "ViT-B/16, frozen",
+        "params": (190_968_770, 41_348_032),
+    },
+    "tiny": {
+        "backbone": "ResNet of five blocks with MaskFormer",
+        "clip": "the embedded dataset's, frozen",
+        "params": (5_310_562, 1_204_512),
+    },
+}
+
+
 def _variant(
     name: str,
     summary: str,
@@ -92,6 +112,7 @@ def _variant(
         config={"size": name, "mode": "full", "gamma": 0.1, "head_templates": templates},
         weights=weights,
         per_dataset=per_dataset,
+        **_PARTS[name],
     )
 
 
@@ -118,6 +139,7 @@ METHOD: Final = Method(
             inputs={"*": InputSpec(128, 256, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)},
             config={"size": "tiny", "mode": "full", "gamma": 0.1, "short_side": 128, "longest_side": 256},
             embedded=True,
+            **_PARTS["tiny"],
         ),
     ),
     load="methods.zegformer.checkpoint:load",

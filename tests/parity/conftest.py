@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from parity_ledger import ParityLedger, golden_methods, page
+from parity_ledger import ParityLedger
+from parity_page import golden_methods, page
 
 from benchbed.cost.environment import Environment, capture
 

@@ -13,7 +13,7 @@ from plain_scores import ORDERS, SHAPES, Order, assert_best, dense, every_kind, 
 from torch import Tensor
 
 from benchbed import scores as scores_module
-from benchbed.scores import DenseScores, Geometry, MaskScores, full_scores, label_maps
+from benchbed.scores import DenseScores, Geometry, MaskScores, Scores, full_scores, label_maps
 
 
 class TestLabelMaps:
@@ -91,7 +91,8 @@ class TestBatch:
         of_dense = DenseScores(torch.randn(3, 4, 16, 24, generator=generator), geometry, class_offset=offset)
         mask_logits, classes = torch.randn(3, 8, 16, 24, generator=generator), torch.rand(3, 8, 4)
         of_masks = [MaskScores(mask_logits, classes, geometry, order, offset) for order in ORDERS]
-        for scores in (of_dense, *of_masks):
+        kinds: list[Scores] = [of_dense, *of_masks]
+        for scores in kinds:
             maps = label_maps(scores)
             assert [tuple(m.shape) for m in maps] == [g.original for g in geometry]
             for index, labels in enumerate(maps):

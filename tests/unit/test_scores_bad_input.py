@@ -64,7 +64,7 @@ class TestMistakes:
             (lambda: MaskScores(LOGITS, CLASSES[:, :, :0], (GEOMETRY,), "resize-logits"), r"\[1, 3, 0\]"),
             (lambda: MaskScores(LOGITS, CLASSES, (), "resize-logits"), "geometry 0"),
             (lambda: MaskScores(LOGITS, CLASSES.to("meta"), (GEOMETRY,), "resize-logits"), "meta"),
-            (lambda: MaskScores(LOGITS, CLASSES, (GEOMETRY,), "resize"), "order is 'resize'"),
+            (lambda: MaskScores(LOGITS, CLASSES, (GEOMETRY,), "resize"), "order is 'resize'"),  # type: ignore[arg-type]
             (
                 lambda: MaskScores(LOGITS, CLASSES, (GEOMETRY,), "resize-logits", torch.zeros(3)),
                 r"class_offset is \[3\]; expected \[5\]",
