@@ -10,7 +10,7 @@ from benchbed.errors import DataError, UsageError
 from benchbed.vocabulary import Vocabulary
 
 # A name in double quotes, where a doubled quote is one quote (RFC 4180), or a bare one; spaces around it do not count.
-_FIELD: Final = re.compile(r'\s*(?:"((?:[^"]|"")*)"|((?!")[^,]*?))\s*(,|$)')
+_FIELD: Final = re.compile(r'\s*+(?:"((?:[^"]|"")*)"|((?!")[^,]*?))\s*(,|$)')
 # Of CLIP's 77 positions, 16 vectors of a learned prompt, its full stop, start and end leave 58; no template in use is longer.
 NAME_TOKENS: Final = 58
 FIRST_CONTROL_TOKEN: Final = 49406  # <start_of_text>; <end_of_text> follows

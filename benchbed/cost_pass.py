@@ -73,14 +73,15 @@ def _latency(
 ) -> None:
     name = f"{subjects[0].item.dataset.card.name}: latency of {len(subjects)}, interleaved"
     device = subjects[0].inference.device
-    with reporter.task(name, MOST_ROUNDS) as tick:
+    at_most_s = SECONDS_A_SUBJECT * len(subjects)
+    with reporter.task(name, MOST_ROUNDS, at_most_s=at_most_s) as tick:
         samples = measure_latency(
             {subject.item.chosen.label: _caller(subject.inference, images) for subject in subjects},
             rounds=MOST_ROUNDS,
             warmup=WARM_UP,
             device=device,
             on_progress=tick,
-            deadline_s=SECONDS_A_SUBJECT * len(subjects),
+            deadline_s=at_most_s,
             least_rounds=LEAST_ROUNDS,
         )
     for subject, cost in zip(subjects, costs, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,12 +35,12 @@ class Reporter:
         self.console.print(text, markup=False)
 
     @contextmanager
-    def task(self, name: str, total: int, done: int = 0) -> Iterator[Tick]:
-        """A task of `total` steps of which `done` were finished before."""
+    def task(self, name: str, total: int, done: int = 0, at_most_s: float = math.inf) -> Iterator[Tick]:
+        """A task of `total` steps of which `done` were finished before, and which ends after `at_most_s` seconds."""
         if self.console.is_terminal and not self.console.quiet:
             yield from self._bar(name, total, done)
         else:
-            yield self._lines(name, total, done)
+            yield self._lines(name, total, done, at_most_s)
 
     def _bar(self, name: str, total: int, done: int) -> Iterator[Tick]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -49,7 +50,7 @@ class Reporter:
             task = progress.add_task(name, total=total, completed=done)
             yield lambda finished: progress.update(task, completed=finished)
 
-    def _lines(self, name: str, total: int, done: int) -> Tick:
+    def _lines(self, name: str, total: int, done: int, at_most_s: float) -> Tick:
         start = last = time.monotonic()
 
         def tick(finished: int) -> None:
@@ -59,7 +60,8 @@ class Reporter:
                 return
             last = now
             rate = (finished - done) / max(now - start, 1e-9)
-            left = (total - finished) / rate if rate > 0 else float("nan")
+            left = (total - finished) / rate if rate > 0 else math.nan
+            left = min(left, max(0.0, at_most_s - (now - start)))
             rest = f", about {left:.0f} s left" if finished < total else f", {now - start:.1f} s"
             self.note(f"{name}: {finished} of {total}{rest}")
 

@@ -65,7 +65,7 @@ METHOD = Method(
             config={"size": "r101c-vit-b16"},
             weights=_COCO_WEIGHTS,
             backbone="ResNet-101c with MaskFormer",
-            clip="ViT-B/16, frozen",
+            clip="ViT-B/16, frozen but for learned positions",
             params=(218_401_728, 7_713_792),
         ),
         Variant(
@@ -76,7 +76,7 @@ METHOD = Method(
             config={"size": "tiny", "short_side": 128, "longest_side": 256},
             embedded=True,
             backbone="ResNet of five blocks with MaskFormer",
-            clip="the embedded dataset's, frozen",
+            clip="the embedded dataset's, frozen but for learned positions",
             params=(5_489_584, 180_544),
         ),
     ),

@@ -8,6 +8,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from benchbed.photo import read_any_photo
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
 
 
-def saved(folder: Path, image: Image.Image, name: str = "photo.png", **options: object) -> Path:
+def saved(folder: Path, image: Image.Image, name: str = "photo.png", **options: Any) -> Path:
     """An image as a file."""
     image.save(folder / name, **options)
     return folder / name
@@ -30,7 +31,9 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
     """A PNG by hand, since Pillow cannot write 16-bit colour or an image too large to hold."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return (
@@ -144,7 +147,11 @@ def jpeg(noise: int = 64) -> bytes:
         ("cut.png", png16(np.ones((40, 40, 3), int), 2)[:-30], "is not a whole image"),
         ("header.jpg", jpeg()[:20], "cut|whole image|no image"),
         ("text.jpg", b"this is not a picture", "is no image that can be read here"),
-        ("page.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image that can be read here"),
+        (
+            "page.eps",
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            "is no image that can be read here",
+        ),
         ("empty.png", b"", "is empty"),
         ("zero.gif", b"GIF89a" + bytes(7), "0 x 0 pixels|whole image|no image"),
         ("large.png", png(12_000, 12_000, 8, 0, b""), "12,000 x 12,000 pixels: at most 100,000,000"),

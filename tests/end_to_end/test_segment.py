@@ -1,0 +1,327 @@
+"""`benchbed segment`: any photo, any words, every method; and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import faulty_method
+import numpy as np
+import pytest
+import torch
+from command import Answer, apart, here
+from PIL import Image
+
+from benchbed import registry
+from benchbed.images import prepare
+from benchbed.registry import METHOD_GROUP, load_method
+from benchbed.scores import label_maps
+from benchbed.vocabulary import Vocabulary
+
+# The smallest variant of every registered method that takes any words.
+TINY = ",".join(
+    f"{found.name}/{found.object.default_variant(embedded=True).name}"
+    for found in registry.every(METHOD_GROUP)
+    if found.distribution.startswith("benchbed ")
+)
+
+
+def pixels(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A photo-like image [H, W, 3] of coarse colours."""
+    coarse = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (9, 9, 3)).astype(np.uint8))
+    return np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photo of 90 x 120 pixels."""
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels(90, 120)).save(path)
+    return path
+
+
+def found(answer: Answer, index: int = 0) -> dict[str, dict[str, int]]:
+    """method -> class -> pixels of one photo."""
+    assert answer.code == 0, answer.err
+    methods = json.loads(answer.out)["photos"][index]["methods"]
+    return {name: method["pixels"] for name, method in methods.items()}
+
+
+def test_every_method_gives_a_panel_and_its_labels_are_those_of_the_model(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("cat", "grass", "sky", "road", "tree", "other")
+    out = tmp_path / "new" / "picture.png"
+    answer = here(
+        capsys, "segment", photo, "--classes", ", ".join(names), "--methods", TINY, "--out", out, "--json"
+    )
+    assert list(found(answer)) == TINY.split(",")
+    for label, counts in found(answer).items():
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            torch.manual_seed(0)
+            segmenter = load_method(label)
+            batch = prepare([pixels(90, 120)], segmenter.input_spec)
+            text = segmenter.text_for(Vocabulary(names, (True,) * len(names)))
+            labels = label_maps(segmenter.segment(batch, text))[0]
+        assert counts == {names[k]: int((labels == k).sum()) for k in labels.unique().tolist()}, label
+    with Image.open(out) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 2000
+
+
+def test_the_table_and_the_picture_say_that_weights_are_random(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchbed.report import overlay
+
+    drawn = []
+    monkeypatch.setattr(overlay._Cell, "draw", lambda self, *_: drawn.append((self.title, self.note)))
+    flags = ("--methods", "maskclip/tiny", "--out", tmp_path / "a.png")
+    answer = here(capsys, "segment", photo, "--classes", "cat, other", *flags)
+    assert answer.code == 0
+    assert drawn == [
+        ("photo.png", "120 x 90 pixels"),
+        ("maskclip/tiny", "random weights: labels mean nothing"),
+    ]
+    assert "maskclip/tiny: random weights: labels mean nothing" in answer.out
+    assert f"picture: {tmp_path / 'a.png'}" in answer.err
+
+
+def test_a_bare_name_means_the_full_size_variant_whose_weights_must_be_there(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHBED_WEIGHTS", str(tmp_path))
+    out = tmp_path / "a.png"
+    answer = here(capsys, "segment", photo, "--classes", "cat, other", "--methods", "san", "--out", out)
+    assert answer.code == 3
+    assert "san/vit-b16: its weights san_vit_b_16.pth are not in" in answer.err
+    assert "get them from" in answer.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        ("cat", ["cat"]),
+        ('"road, route" , sky ', ["road, route", "sky"]),
+        ("sofa, couch, settee", ["sofa", "couch", "settee"]),
+        ("кошка, 猫, Straße, 🦊 fox", ["кошка", "猫", "Straße", "🦊 fox"]),
+        ("word " * 58, [("word " * 58).strip()]),
+    ],
+    ids=["one", "comma", "synonyms", "unicode", "long"],
+)
+def test_any_words_with_every_method(
+    classes: str, names: list[str], photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--methods", TINY, "--out", tmp_path / "a.png", "--json")
+    answer = here(capsys, "segment", photo, "--classes", classes, *flags)
+    for label, counts in found(answer).items():
+        assert sum(counts.values()) == 90 * 120, label
+        assert set(counts) <= set(names)
+    assert json.loads(answer.out)["classes"] == names
+
+
+def test_a_thousand_classes_with_every_method(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = ", ".join(f"thing number {index}" for index in range(1000))
+    flags = ("--methods", TINY, "--out", tmp_path / "a.png", "--json")
+    for counts in found(here(capsys, "segment", photo, "--classes", classes, *flags)).values():
+        assert sum(counts.values()) == 90 * 120
+
+
+@pytest.mark.parametrize("unseen", ["grass", "cat, grass, other"])
+def test_unseen_classes_reach_the_methods(
+    unseen: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--methods", TINY, "--unseen", unseen, "--out", tmp_path / "a.png", "--json")
+    answer = here(capsys, "segment", photo, "--classes", "cat, grass, other", *flags)
+    assert json.loads(answer.out)["unseen"] == unseen.split(", ")
+    assert all(sum(counts.values()) == 90 * 120 for counts in found(answer).values())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 3000), (3000, 17)], ids=["1x1", "wide", "tall"])
+def test_any_size_with_every_method(
+    size: tuple[int, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(pixels(*size)).save(tmp_path / "odd.png")
+    flags = ("--methods", TINY, "--out", tmp_path / "a.png", "--json")
+    answer = here(capsys, "segment", tmp_path / "odd.png", "--classes", "cat, grass, sky, other", *flags)
+    for label, counts in found(answer).items():
+        assert sum(counts.values()) == size[0] * size[1], label
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "I;16"])
+def test_any_colour_mode_gives_what_its_rgb_gives(
+    mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grey = pixels(60, 80)[..., 0].copy()
+    image = Image.fromarray(grey.astype(np.uint16) * 257 if mode == "I;16" else grey)
+    image = image if image.mode == mode else image.convert(mode)
+    path = tmp_path / ("photo.tif" if mode == "CMYK" else "photo.png")
+    image.save(path)
+    plain = tmp_path / "plain.png"
+    Image.fromarray(grey).convert("1" if mode == "1" else "L").convert("RGB").save(plain)
+    flags = ("--methods", "maskclip/tiny", "--out", tmp_path / "a.png", "--json")
+    answer = here(capsys, "segment", path, plain, "--classes", "cat, grass, sky, other", *flags)
+    assert found(answer, 0) == found(answer, 1)
+
+
+def truncated(path: Path) -> None:
+    Image.fromarray(pixels(200, 200)).save(path, "JPEG")
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (truncated, "truncated"),
+        (lambda path: path.write_text("not a picture"), "is no image that can be read here"),
+        (lambda path: path.touch(), "is empty"),
+        (lambda path: path.mkdir(), "is not a file"),
+        (lambda path: None, "No such file"),
+    ],
+    ids=["truncated", "text", "empty", "folder", "missing"],
+)
+def test_a_bad_photo_is_one_clear_error_before_anything_runs(
+    make, says: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # type: ignore[no-untyped-def]
+    bad, out = tmp_path / "bad.jpg", tmp_path / "a.png"
+    make(bad)
+    flags = ("--classes", "cat, other", "--methods", "maskclip/tiny", "--out", out)
+    answer = here(capsys, "segment", photo, bad, *flags)
+    assert answer.code == 3
+    assert answer.out == ""
+    assert len(answer.err.splitlines()) == 1
+    assert str(bad) in answer.err
+    assert says in answer.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--classes", "cat, cat"), "--classes: class name 'cat' stands at 0 and at 1"),
+        (("--classes", "cat,"), "--classes: class name 1 of the vocabulary is empty"),
+        (("--classes", ""), "--classes: class name 0 of the vocabulary is empty"),
+        (("--classes", '"cat, dog'), "--classes: the quote"),
+        (("--classes", "Cat, cat"), "read the same to CLIP"),
+        (("--classes", "word " * 80), "80 tokens"),
+        (("--unseen", "dog"), "--unseen: 'dog' is not among --classes"),
+        (("--methods", "mask"), "did you mean maskclip"),
+        (("--methods", ","), "--methods: none is named"),
+        (("--methods", "san/tiny,san/tiny"), "san/tiny is named twice"),
+        (("--weights", "deop=x.pth"), "deop is not in this run"),
+        (("--precision", "fp8"), "--precision fp8"),
+        (("--device", "tpu"), "--device tpu"),
+        (("--out", "a.jpg"), "ends in .png"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, tuple) else "",
+)
+def test_a_wrong_flag_is_one_clear_error(
+    flags: tuple[str, str],
+    says: str,
+    photo: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    right = {"--classes": "cat, other", "--methods": "maskclip/tiny", "--out": str(tmp_path / "a.png")}
+    given = {**right, flags[0]: flags[1]}
+    answer = here(capsys, "segment", photo, *(part for pair in given.items() for part in pair))
+    assert answer.code == 2
+    assert says in answer.err
+    assert len(answer.err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_places_that_cannot_be_written_are_refused_before_anything_runs(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = photo.read_bytes()
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(photo)
+    cases = {
+        photo / "a.png": "cannot be written",
+        Path("/proc/benchbed/a.png"): "cannot be written",
+        tmp_path / "folder.png": "is a folder",
+        photo: "is one of the photos",
+        tmp_path / "link.png": "is one of the photos",
+    }
+    for out, says in cases.items():
+        flags = ("--classes", "cat, other", "--methods", "maskclip/tiny", "--out", out)
+        answer = here(capsys, "segment", photo, *flags)
+        assert answer.code == 2, answer.err
+        assert f"--out {out}" in answer.err
+        assert says in answer.err
+    assert photo.read_bytes() == before
+
+
+def test_too_many_photos_are_refused(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--classes", "cat", "--methods", "maskclip/tiny", "--out", tmp_path / "a.png")
+    answer = here(capsys, "segment", *[photo] * 33, *flags)
+    assert answer.code == 2
+    assert "at most 32" in answer.err
+
+
+def test_a_method_that_knows_only_some_datasets_is_refused_and_left_out_of_all(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty_method.register(monkeypatch)
+    card = replace(faulty_method.METHOD.card, only_datasets=("voc",))
+    monkeypatch.setattr(faulty_method, "METHOD", replace(faulty_method.METHOD, card=card))
+    flags = ("--classes", "cat", "--out", tmp_path / "a.png")
+    answer = here(capsys, "segment", photo, "--methods", "maskclip/tiny,faulty/none", *flags)
+    assert answer.code == 2
+    assert "faulty/none knows only the classes of voc" in answer.err
+    from benchbed.segment_command import _choose
+
+    labels = [chosen.found.name for chosen in _choose(("all",))]
+    assert "faulty" not in labels
+    assert {"san", "deop", "maskclip"} <= set(labels)
+
+
+def test_scores_that_no_label_map_can_be_made_of_leave_no_picture(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty_method.register(monkeypatch)
+    flags = ("--classes", "cat, dog", "--methods", "faulty/nan", "--out", tmp_path / "a.png")
+    answer = here(capsys, "segment", photo, photo, photo, *flags)
+    assert answer.code == 4
+    assert "nan" in answer.err.lower()
+    assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precisions_run_with_every_method(
+    precision: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--methods", TINY, "--precision", precision, "--out", tmp_path / "a.png", "--json")
+    answer = here(capsys, "segment", photo, "--classes", "cat, grass, other", *flags)
+    assert all(sum(counts.values()) == 90 * 120 for counts in found(answer).values())
+
+
+def test_help_and_refusals_import_no_torch(photo: Path) -> None:
+    import subprocess
+    import sys
+
+    for arguments in (
+        ["segment", "--help"],
+        ["segment", str(photo), "--classes", "a,a", "--methods", "san/tiny"],
+    ):
+        code = f"import sys; from benchbed.cli import run_cli; run_cli({arguments!r}); sys.exit('torch' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_real_photos_through_the_command_line(shared_voc: Path, tmp_path: Path) -> None:
+    photos = sorted((shared_voc / "VOCdevkit/VOC2012/JPEGImages").glob("2007_*.jpg"))[:2]
+    flags = ("--methods", "san/tiny,deop/tiny,maskclip/tiny", "--out", tmp_path / "a.png", "--json")
+    answer = apart("segment", *photos, "--classes", "cat, grass, sky, person, road, other", *flags)
+    for index, path in enumerate(photos):
+        with Image.open(path) as image:
+            size = image.width * image.height
+        assert all(sum(counts.values()) == size for counts in found(answer, index).values())
+    with Image.open(tmp_path / "a.png") as picture:
+        assert np.asarray(picture).std() > 20
