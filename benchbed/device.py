@@ -30,9 +30,3 @@ def resolve_device(flag: str) -> torch.device:
             f"--device {flag}: not there: {found}; use --device cpu, or check the driver with nvidia-smi"
         )
     return torch.device("cuda", index)
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that was asked of it."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -53,11 +53,6 @@ class Journal:
                 f"{self.path}: cannot be written ({error.strerror}); free room and run the same command"
             ) from error
 
-    def finish(self) -> None:
-        """The record is written: the journal is no longer needed."""
-        if self._file is not None:
-            self.path.unlink(missing_ok=True)
-
     def counts(self, ids: tuple[str, ...]) -> Counts:
         """The counts of these images, in this order."""
         return Counts.from_images([self.rows[name] for name in ids])

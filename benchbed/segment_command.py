@@ -81,8 +81,8 @@ def _check_out(out: Path, photos: Sequence[Path]) -> None:
     if out.exists() and any(photo.exists() and photo.samefile(out) for photo in photos):
         raise UsageError(f"--out {out} is one of the photos, which it would overwrite; give another name")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.parent) as probe:
+        nearest = next(folder for folder in out.absolute().parents if folder.exists())
+        with tempfile.TemporaryFile(dir=nearest) as probe:
             probe.write(b"benchbed")
         if out.exists() and not os.access(out, os.W_OK):
             raise PermissionError(13, "Permission denied")
@@ -134,6 +134,7 @@ def _write(out: Path, strips: Sequence[Strip], vocabulary: Vocabulary) -> None:
     content = io.BytesIO()
     draw_sheet(strips, vocabulary.names).save(content, "PNG")
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, content.getvalue())
     except OSError as error:
         raise _cannot_write(out, error) from error

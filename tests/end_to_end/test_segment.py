@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +15,14 @@ import pytest
 import torch
 from command import Answer, apart, here
 from PIL import Image
+from safetensors.torch import save_file
 
 from benchbed import registry
 from benchbed.images import prepare
 from benchbed.registry import METHOD_GROUP, load_method
+from benchbed.report import overlay
 from benchbed.scores import label_maps
+from benchbed.segment_command import _choose
 from benchbed.vocabulary import Vocabulary
 
 # The smallest variant of every registered method that takes any words.
@@ -73,8 +79,6 @@ def test_every_method_gives_a_panel_and_its_labels_are_those_of_the_model(
 def test_the_table_and_the_picture_say_that_weights_are_random(
     photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchbed.report import overlay
-
     drawn = []
     monkeypatch.setattr(overlay._Cell, "draw", lambda self, *_: drawn.append((self.title, self.note)))
     flags = ("--methods", "maskclip/tiny", "--out", tmp_path / "a.png")
@@ -86,6 +90,21 @@ def test_the_table_and_the_picture_say_that_weights_are_random(
     ]
     assert "maskclip/tiny: random weights: labels mean nothing" in answer.out
     assert f"picture: {tmp_path / 'a.png'}" in answer.err
+
+
+def test_a_checkpoint_is_named_and_its_panel_does_not_say_random(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = load_method("maskclip/tiny").state_dict()
+    official = {name.removeprefix("text."): value.clone() for name, value in state.items()}
+    save_file(official, tmp_path / "mine.safetensors")
+    flags = ("--methods", "maskclip/tiny,san/tiny", "--out", tmp_path / "a.png", "--json")
+    weights = f"maskclip={tmp_path / 'mine.safetensors'}"
+    answer = here(capsys, "segment", photo, "--classes", "cat, other", "--weights", weights, *flags)
+    assert answer.code == 0, answer.err
+    methods = json.loads(answer.out)["photos"][0]["methods"]
+    assert methods["maskclip/tiny"]["note"] == "weights: mine.safetensors"
+    assert methods["san/tiny"]["note"].startswith("random weights")
 
 
 def test_a_bare_name_means_the_full_size_variant_whose_weights_must_be_there(
@@ -185,8 +204,12 @@ def truncated(path: Path) -> None:
     ids=["truncated", "text", "empty", "folder", "missing"],
 )
 def test_a_bad_photo_is_one_clear_error_before_anything_runs(
-    make, says: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:  # type: ignore[no-untyped-def]
+    make: Callable[[Path], object],
+    says: str,
+    photo: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     bad, out = tmp_path / "bad.jpg", tmp_path / "a.png"
     make(bad)
     flags = ("--classes", "cat, other", "--methods", "maskclip/tiny", "--out", out)
@@ -229,6 +252,8 @@ def test_a_wrong_flag_is_one_clear_error(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     right = {"--classes": "cat, other", "--methods": "maskclip/tiny", "--out": str(tmp_path / "a.png")}
+    if flags[0] == "--classes":
+        right["--out"] = str(tmp_path / "new" / "a.png")
     given = {**right, flags[0]: flags[1]}
     answer = here(capsys, "segment", photo, *(part for pair in given.items() for part in pair))
     assert answer.code == 2
@@ -276,8 +301,6 @@ def test_a_method_that_knows_only_some_datasets_is_refused_and_left_out_of_all(
     answer = here(capsys, "segment", photo, "--methods", "maskclip/tiny,faulty/none", *flags)
     assert answer.code == 2
     assert "faulty/none knows only the classes of voc" in answer.err
-    from benchbed.segment_command import _choose
-
     labels = [chosen.found.name for chosen in _choose(("all",))]
     assert "faulty" not in labels
     assert {"san", "deop", "maskclip"} <= set(labels)
@@ -304,9 +327,6 @@ def test_half_precisions_run_with_every_method(
 
 
 def test_help_and_refusals_import_no_torch(photo: Path) -> None:
-    import subprocess
-    import sys
-
     for arguments in (
         ["segment", "--help"],
         ["segment", str(photo), "--classes", "a,a", "--methods", "san/tiny"],

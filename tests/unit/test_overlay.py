@@ -57,7 +57,7 @@ def closest(colours: NDArray[Any]) -> float:
     return float(apart[~np.eye(len(lab), dtype=bool)].min())
 
 
-@pytest.mark.parametrize(("count", "apart"), [(7, 12), (12, 8), (20, 5)])
+@pytest.mark.parametrize(("count", "apart"), [(7, 16), (12, 14), (20, 7)])
 def test_the_first_colours_are_far_apart_for_colour_blind_eyes(count: int, apart: float) -> None:
     colours = palette(count)
     assert min(closest(seen) for seen in as_dichromats_see(colours)) > apart
