@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from benchbed.datasets.image_file import DAMAGE, _lost_its_end
+from benchbed.datasets.image_file import DAMAGE, lost_its_end
 from benchbed.errors import DataError
 
 # What a camera, a phone or the web gives. Not in it: EPS and PDF, for which Pillow would run a program.
@@ -43,7 +43,7 @@ def read_any_photo(path: Path) -> NDArray[np.uint8]:
         with _opened(path, content) as image:
             _check_size(path, image.size)
             _check_mode(path, image.mode)
-            if _lost_its_end(content):
+            if lost_its_end(content):
                 raise _damaged(path, content, "the JPEG end marker FFD9 is missing: truncated")
             ImageOps.exif_transpose(image, in_place=True)
             return _pixels(path, image)

@@ -68,7 +68,7 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
         DataError: the file is missing, empty, truncated or no image; the message names it.
     """
     content = read_content(path)
-    if _lost_its_end(content):
+    if lost_its_end(content):
         raise damaged(path, content, "truncated, the JPEG end marker FFD9 is missing")
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -78,7 +78,7 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
         raise damaged(path, content, error) from error
 
 
-def _lost_its_end(content: bytes) -> bool:
+def lost_its_end(content: bytes) -> bool:
     """A JPEG whose last scan is never closed: cut off, or its tail was never written and reads as zeros."""
     scan = content.rfind(_START_OF_SCAN)
     return content.startswith(b"\xff\xd8") and content.find(_END_OF_IMAGE, max(scan, 0)) < 0

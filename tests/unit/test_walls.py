@@ -46,7 +46,9 @@ def test_a_method_knows_no_other_method_no_clock_and_no_metric(path: Path) -> No
         if parts[0] == "methods" and len(parts) > 1:
             assert parts[1] in (own, "parts"), f"{path} imports {name}"
         assert parts[0] not in CLOCKS, f"{path} reads clocks"
-        assert not name.startswith(("benchbed.metrics", "benchbed.cost", "benchbed.runner")), f"{path} imports {name}"
+        assert not name.startswith(("benchbed.metrics", "benchbed.cost", "benchbed.runner")), (
+            f"{path} imports {name}"
+        )
 
 
 @pytest.mark.parametrize("path", files(BENCH), ids=lambda path: str(path.relative_to(BENCH)))
