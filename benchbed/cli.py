@@ -16,8 +16,8 @@ Exit codes:
   0    done
   2    a flag or a name is wrong
   3    data or weights are missing or damaged
-  4    part of the plan failed; the rest is kept
-  130  interrupted; what was measured is kept: run the same command to go on"""
+  4    part of the plan failed; of a run, the rest is kept
+  130  interrupted; of a run, what was measured is kept: run the same command to go on"""
 
 OUT = click.option(
     "--out",
@@ -165,9 +165,10 @@ def run_cli(arguments: list[str]) -> int:
     except click.UsageError as error:
         return _complain(error.format_message() + _usage(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
-        return _complain(
-            "interrupted; what was measured is kept: run the same command to go on", EXIT_INTERRUPTED
+        kept = (
+            "; what was measured is kept: run the same command to go on" if arguments[:1] == ["run"] else ""
         )
+        return _complain(f"interrupted{kept}", EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_DONE

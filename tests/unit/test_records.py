@@ -93,6 +93,12 @@ def test_an_unwritable_folder_is_refused_before_anything_is_measured(tmp_path: P
         RecordStore(tmp_path / "file").prepare()
 
 
+def test_records_are_as_readable_as_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("x")
+    write_whole(tmp_path / "record", b"x")
+    assert (tmp_path / "record").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_whole_files_replace_whole_files(tmp_path: Path) -> None:
     write_whole(tmp_path / "f", b"one")
     write_whole(tmp_path / "f", b"two")
