@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +13,60 @@ from torch import Tensor
 from benchbed.journal import Journal, journal
 from benchbed.metrics import Counts, ImageCounts, count_image
 from benchbed.progress import Reporter
+from benchbed.source_digest import source_digest
 from benchbed.subject import Subject, config
 
 
-def measure_counts(subject: Subject, partial: Path, reporter: Reporter) -> tuple[Counts, Path]:
-    """Counts of all planned images, going on from where an earlier run of the same thing stopped.
+@dataclass(frozen=True)
+class Counted:
+    """Counts of all planned images.
 
-    Returns:
-        The counts, and the journal that may go once the record is written.
+    Attributes:
+        counts: one row an image.
+        journal: the file that may go once the record is written; None where another run owns it.
+        resumed: images that an earlier, interrupted run had counted.
+    """
+
+    counts: Counts
+    journal: Path | None
+    resumed: int
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know of where the counts come from."""
+        if not self.resumed:
+            return ()
+        return (
+            f"{self.resumed} of {self.counts.num_images} images were counted by an earlier, interrupted run of the same "
+            "code, weights, data and protocol",
+        )
+
+    def forget(self) -> None:
+        """Remove the journal: the record holds everything."""
+        if self.journal is not None:
+            self.journal.unlink(missing_ok=True)
+
+
+def measure_counts(subject: Subject, partial: Path, reporter: Reporter) -> Counted:
+    """Counts of all planned images, going on from where an earlier run of the same thing stopped.
 
     Raises:
         DataError: an image or mask is bad; what was counted before stays in the journal.
         ScoresError: the method gave scores that no label map can be made of.
+        StoreError: the journal cannot be written.
     """
     item = subject.item
     wanted = item.dataset.ids[: item.images]
     path = partial / f"{journal_key(subject)}.jsonl"
     with journal(path, len(subject.vocabulary)) as book:
         todo = [index for index, name in enumerate(wanted) if name not in book.rows]
-        _announce(book, len(wanted) - len(todo), item.name, reporter)
-        with reporter.task(f"{item.name}: accuracy", len(wanted), len(wanted) - len(todo)) as tick:
-            for done, index in enumerate(todo, len(wanted) - len(todo) + 1):
+        kept = len(wanted) - len(todo)
+        _announce(book, kept, item.name, reporter)
+        with reporter.task(f"{item.name}: accuracy", len(wanted), kept) as tick:
+            for done, index in enumerate(todo, kept + 1):
                 book.add(_count(subject, index))
                 tick(done)
-        return book.counts(wanted), path
+        return Counted(book.counts(wanted), path if book.owned else None, kept)
 
 
 def _announce(book: Journal, kept: int, name: str, reporter: Reporter) -> None:
@@ -60,10 +91,11 @@ def to_numpy(labels: Tensor) -> np.ndarray:
 
 
 def journal_key(subject: Subject) -> str:
-    """Names the work: the same weights, configuration, data and protocol give the same key, whatever `--limit`."""
+    """Names the work: the same code, weights, configuration, data and protocol give the same key, whatever `--limit`."""
     item = subject.item
     content = [
         item.chosen.label,
+        source_digest(item.chosen.variant.build.partition(":")[0].partition(".")[0]),
         subject.digest,
         subject.segmenter.input_spec.as_dict(),
         config(item),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchbed.errors import CheckpointError
-from benchbed.method_card import Method
+from benchbed.method_card import Method, Variant
 from benchbed.registry import resolve
 
 if TYPE_CHECKING:
@@ -122,16 +122,22 @@ def _tensors_of(content: Any, path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def load_official(method: Method, path: Path, keywords: Mapping[str, Any]) -> Segmenter:
+def load_official(method: Method, variant: Variant, path: Path, keywords: Mapping[str, Any]) -> Segmenter:
     """Build a method's segmenter from an official checkpoint; `keywords` say what shapes cannot tell.
+
+    A method without a `load` of its own is built by the variant's `build` and takes tensors of its own names.
 
     Raises:
         CheckpointError: unreadable, or of another method or size; the message names the file.
     """
     tensors = read_tensors(path)
-    load = resolve(method.load)
+    segmenter: Segmenter
     try:
-        segmenter: Segmenter = load(tensors, **keywords)
+        if method.load:
+            segmenter = resolve(method.load)(tensors, **keywords)
+        else:
+            segmenter = resolve(variant.build)(**{**variant.config, **keywords})
+            segmenter.conversion = assign(segmenter, tensors)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return segmenter

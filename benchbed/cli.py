@@ -61,8 +61,10 @@ def main(context: click.Context) -> None:
 
 
 @main.command(epilog=EPILOG)
-@click.option("--methods", default="", metavar="A,B/VARIANT", help="Methods to measure. Default: all.")
-@click.option("--dataset", "datasets", default="", metavar="D[,D]", help="Default: shapes, the embedded one.")
+@click.option(
+    "--methods", default="all", metavar="A,B/VARIANT", show_default=True, help="Methods to measure."
+)
+@click.option("--dataset", "datasets", default="shapes", metavar="D[,D]", show_default=True, help="Datasets.")
 @click.option(
     "--protocol", default="paper", metavar="paper|matched", show_default=True, help="See: list protocols."
 )
@@ -90,7 +92,8 @@ def run(**flags: Any) -> int:
     """
     from benchbed.run_command import RunFlags, run_command
 
-    flags["methods"], flags["datasets"] = _names(flags["methods"]), _names(flags["datasets"])
+    flags["methods"] = _names(flags["methods"], "--methods")
+    flags["datasets"] = _names(flags["datasets"], "--dataset")
     return run_command(RunFlags(**flags))
 
 
@@ -124,7 +127,7 @@ def segment(**flags: Any) -> int:
     """
     from benchbed.segment_command import SegmentFlags, segment_command
 
-    flags["methods"] = _names(flags["methods"])
+    flags["methods"] = _names(flags["methods"], "--methods")
     return segment_command(SegmentFlags(**flags))
 
 
@@ -152,8 +155,11 @@ def show(record: str, out: Path, as_json: bool) -> None:
     show_command(record, out, as_json)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _names(text: str, flag: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found:
+        raise click.UsageError(f"{flag} {text!r} names nothing; leave the flag out for its default")
+    return found
 
 
 def run_cli(arguments: list[str]) -> int:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchbed.cost.flops import count_flops
 from benchbed.cost.latency import LatencySamples, measure_latency
 from benchbed.cost.memory import measure_peak
 from benchbed.cost.params import count_params
-from benchbed.datasets.dataset import Dataset
-from benchbed.errors import BenchError
+from benchbed.datasets.dataset import Dataset, Sample
+from benchbed.failures import failure
 from benchbed.inference import Inference
 from benchbed.progress import Reporter
 from benchbed.subject import Subject
@@ -37,83 +37,116 @@ class Cost:
     failures: list[str] = field(default_factory=list)
 
 
-def sample_images(dataset: Dataset, images: int) -> list[NDArray[np.uint8]]:
-    """Up to 8 images, evenly spaced over those in use, decoded."""
+def sample_images(dataset: Dataset, images: int) -> list[Sample]:
+    """Up to 8 samples, evenly spaced over those in use, decoded."""
     chosen = np.unique(np.linspace(0, images - 1, min(SAMPLE_IMAGES, images)).round().astype(int))
-    return [dataset.sample(int(index)).image for index in chosen]
+    return [dataset.sample(int(index)) for index in chosen]
 
 
-def measure_costs(subjects: Sequence[Subject], run_id: str, reporter: Reporter) -> list[Cost]:
-    """Costs of all subjects of one dataset; a failure of one part of one subject leaves the rest alone.
+def measure_latencies(
+    subjects: Sequence[Subject], samples: list[Sample], run_id: str, reporter: Reporter, logs: Path
+) -> list[Cost]:
+    """Latency of all subjects of one dataset, interleaved; one that fails is dropped and the rest is timed anew.
 
     Args:
         subjects: bound to the same dataset.
+        samples: what they are timed on.
         run_id: marks samples that were taken interleaved, the only ones whose ratio means anything.
+        logs: where tracebacks go.
     """
-    item = subjects[0].item
-    images = sample_images(item.dataset, item.images)
     costs = [Cost() for _ in subjects]
-    _latency(subjects, images, costs, run_id, reporter)
-    for subject, cost in zip(subjects, costs, strict=True):
-        for part, measure in _parts(subject, images[0]).items():
-            reporter.note(f"{subject.item.name}: {part}")
-            try:
-                cost.values[part] = measure()
-            except (BenchError, torch.OutOfMemoryError) as error:
-                cost.failures.append(f"{part}: {error}")
+    broken: dict[int, Exception] = {}
+    while len(broken) < len(subjects):
+        timed = {str(index): subject for index, subject in enumerate(subjects) if index not in broken}
+        found = _interleaved(timed, samples, broken, reporter)
+        if found is not None:
+            for index, each in found.items():
+                costs[int(index)].values["latency"] = _latency_values(each, run_id, samples, len(timed))
+            break
+    for place, error in broken.items():
+        costs[place].failures.append(f"latency: {failure(subjects[place].item.name, error, logs).message}")
     return costs
 
 
-def _latency(
-    subjects: Sequence[Subject],
-    images: list[NDArray[np.uint8]],
-    costs: list[Cost],
-    run_id: str,
-    reporter: Reporter,
-) -> None:
-    name = f"{subjects[0].item.dataset.card.name}: latency of {len(subjects)}, interleaved"
-    device = subjects[0].inference.device
-    at_most_s = SECONDS_A_SUBJECT * len(subjects)
+def _interleaved(
+    timed: dict[str, Subject], samples: list[Sample], broken: dict[int, Exception], reporter: Reporter
+) -> dict[str, LatencySamples] | None:
+    first = next(iter(timed.values()))
+    name = f"{first.item.dataset.card.name}: latency of {len(timed)}, interleaved"
+    at_most_s = SECONDS_A_SUBJECT * len(timed)
     with reporter.task(name, MOST_ROUNDS, at_most_s=at_most_s) as tick:
-        samples = measure_latency(
-            {subject.item.chosen.label: _caller(subject.inference, images) for subject in subjects},
-            rounds=MOST_ROUNDS,
-            warmup=WARM_UP,
-            device=device,
-            on_progress=tick,
-            deadline_s=at_most_s,
-            least_rounds=LEAST_ROUNDS,
-        )
-    for subject, cost in zip(subjects, costs, strict=True):
-        cost.values["latency"] = _latency_values(
-            samples[subject.item.chosen.label], run_id, len(images), len(subjects)
-        )
+        try:
+            return measure_latency(
+                {
+                    index: _caller(int(index), subject.inference, samples, broken)
+                    for index, subject in timed.items()
+                },
+                rounds=MOST_ROUNDS,
+                warmup=WARM_UP,
+                device=first.inference.device,
+                on_progress=tick,
+                deadline_s=at_most_s,
+                least_rounds=LEAST_ROUNDS,
+            )
+        except Exception:
+            if not broken.keys() & {int(index) for index in timed}:
+                raise
+            return None
 
 
-def _caller(inference: Inference, images: list[NDArray[np.uint8]]) -> Callable[[int], object]:
-    return lambda index: inference.labels(images[index % len(images)])
+def _caller(
+    index: int, inference: Inference, samples: list[Sample], broken: dict[int, Exception]
+) -> Callable[[int], object]:
+    def call(image: int) -> object:
+        try:
+            return inference.labels(samples[image % len(samples)].image)
+        except Exception as error:
+            broken[index] = error
+            raise
+
+    return call
 
 
-def _latency_values(samples: LatencySamples, run_id: str, images: int, subjects: int) -> dict[str, Any]:
+def _latency_values(
+    found: LatencySamples, run_id: str, samples: list[Sample], subjects: int
+) -> dict[str, Any]:
+    used = [index % len(samples) for index in found.image_index]
     return {
-        "total_ms": samples.total_ms,
-        "stage_ms": samples.stage_ms,
-        "image_index": samples.image_index,
+        "total_ms": found.total_ms,
+        "stage_ms": found.stage_ms,
+        "image_index": used,
+        "images": [{"id": s.id, "size": list(s.image.shape[:2])} for s in samples[: max(used) + 1]],
         "unit": "ms",
         "run_id": run_id,
-        "sample_images": images,
         "interleaved_with": subjects - 1,
     }
 
 
-def _parts(subject: Subject, image: NDArray[np.uint8]) -> dict[str, Callable[[], dict[str, Any]]]:
-    inference, device = subject.inference, subject.inference.device
+def measure_rest(subject: Subject, sample: Sample, cost: Cost, reporter: Reporter, logs: Path) -> None:
+    """Parameters, FLOPs, memory and text of one subject, into `cost`; a part that fails leaves the others alone."""
+    for part, measure in _parts(subject, sample).items():
+        reporter.note(f"{subject.item.name}: {part}")
+        try:
+            cost.values[part] = measure()
+        except Exception as error:
+            cost.failures.append(f"{part}: {failure(subject.item.name, error, logs).message}")
+
+
+def _parts(subject: Subject, sample: Sample) -> dict[str, Callable[[], dict[str, Any]]]:
+    inference, device, image = subject.inference, subject.inference.device, sample.image
+    on = {"image": sample.id, "input_size": list(inference.batch(image).geometry[0].padded)}
     return {
         "params": lambda: asdict(count_params(subject.segmenter)),
-        "flops": lambda: asdict(
-            count_flops(subject.segmenter, inference.batch(image), subject.vocabulary, inference.text())
-        ),
-        "memory": lambda: asdict(measure_peak(lambda: inference.labels(image), subject.segmenter, device)),
+        "flops": lambda: {
+            **asdict(
+                count_flops(subject.segmenter, inference.batch(image), subject.vocabulary, inference.text())
+            ),
+            **on,
+        },
+        "memory": lambda: {
+            **asdict(measure_peak(lambda: inference.labels(image), subject.segmenter, device)),
+            **on,
+        },
         "text": lambda: _text_cost(inference),
     }
 

@@ -80,7 +80,9 @@ class Journal:
         if not line.endswith("\n"):
             return None
         try:
-            return _dense(json.loads(line), self.classes)
+            row = _dense(json.loads(line), self.classes)
+            Counts.from_images([row])  # refuses counts that no image can have
+            return row
         except (ValueError, KeyError, IndexError, TypeError):
             return None
 

@@ -130,13 +130,17 @@ def _protocols() -> list[dict[str, Any]]:
             if key not in ("name", "background", "threads", "device")
         }
         if name == "matched":
-            fields["input"] = (
-                "the dataset's short and longest side, the same for all (shapes 128/256, voc 512/2048)"
-            )
+            fields["input"] = _matched_inputs()
         rows.append(
             {"name": name, "summary": summary, "from": "benchbed.protocol", "needs": "nothing", **fields}
         )
     return rows
+
+
+def _matched_inputs() -> str:
+    cards = [found.object for found in _found(DATASET_GROUP)]
+    sides = ", ".join(f"{card.name} {card.matched_sides[0]} to {card.matched_sides[1]}" for card in cards)
+    return f"the dataset's short and longest side in pixels, the same for all: {sides}"
 
 
 def _lines(row: dict[str, Any]) -> str:

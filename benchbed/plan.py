@@ -105,7 +105,13 @@ def _choose_all(request: Request, card: DatasetCard, notes: list[str]) -> list[C
         )
     chosen = []
     for name in wanted:
-        each = choose(name, card.embedded)
+        try:
+            each = choose(name, card.embedded)
+        except UsageError as error:
+            if not every:
+                raise
+            notes.append(f"left out: {error}")
+            continue
         serves = each.method.card.only_datasets
         if not serves or card.name in serves:
             chosen.append(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ class RecordStore:
     """Records below `folder/records`; unfinished work below `folder/partial`."""
 
     folder: Path
+
+    @property
+    def partial(self) -> Path:
+        """Where unfinished work and tracebacks are kept."""
+        return self.folder / "partial"
 
     def prepare(self) -> None:
         """Make sure that records can be written, before anything is measured.
@@ -71,7 +77,7 @@ class RecordStore:
         """
         if Path(name).is_file():
             return Path(name)
-        fitting = sorted((self.folder / "records").glob(f"*/*-{name}*.json"))
+        fitting = sorted((self.folder / "records").glob(f"*/*-{glob.escape(name)}*.json"))
         if len(fitting) == 1:
             return fitting[0]
         known = sorted(path.stem.rpartition("-")[2] for path in (self.folder / "records").glob("*/*.json"))

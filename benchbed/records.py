@@ -106,14 +106,14 @@ def from_json(text: str, source: str) -> Record:
     content = _decode(text, source)
     _check_schema(content, source)
     try:
-        record = _build(content)
+        record, said = _build(content), content["id"]
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"{source}: the record is damaged ({error!r}); delete it and measure again"
         ) from error
-    if record.id != content["id"]:
+    if record.id != said:
         raise StoreError(
-            f"{source}: its content gives id {record.id}, but it says {content['id']}: it was edited after it was written; "
+            f"{source}: its content gives id {record.id}, but it says {said}: it was edited after it was written; "
             "records are immutable, restore it or measure again"
         )
     return record
@@ -122,7 +122,7 @@ def from_json(text: str, source: str) -> Record:
 def _decode(text: str, source: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise StoreError(
             f"{source}: not whole JSON ({error}); expected a record written by benchbed run"
         ) from error

@@ -47,6 +47,9 @@ def find(group: str, name: str) -> Found:
     points = [point for point in entry_points(group=group) if point.name == name]
     if not points:
         raise UsageError(unknown(_KINDS[group], name, names(group)))
+    if len({point.value for point in points}) > 1:
+        sides = " and ".join(f"{_distribution(point)} ({point.value})" for point in points)
+        raise UsageError(f"{_KINDS[group]} {name!r} is registered by {sides}; uninstall one of them")
     return _load(group, points[0])
 
 
@@ -56,20 +59,27 @@ def every(group: str) -> list[Found]:
 
 
 def _load(group: str, point: EntryPoint) -> Found:
-    distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
+    distribution = _distribution(point)
     try:
         value = point.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a third party's module does when it is imported
         raise UsageError(_cannot_load(group, point, distribution, error)) from error
     return Found(point.name, value, distribution, point.value)
 
 
+def _distribution(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
+
+
 def _cannot_load(group: str, point: EntryPoint, distribution: str, error: Exception) -> str:
     package = point.value.split(":")[0].split(".")[0]
-    message = f"{_KINDS[group]} {point.name!r} of {distribution} cannot be loaded from {point.value}: {error}"
+    reason = f"{type(error).__name__}: {error}"
+    message = (
+        f"{_KINDS[group]} {point.name!r} of {distribution} cannot be loaded from {point.value}: {reason}"
+    )
     try:
         winner = Path(importlib.import_module(package).__file__ or "").parent
-    except (ImportError, AttributeError):
+    except Exception:
         return f"{message}; reinstall {distribution.split()[0]}"
     return (
         f"{message}; the package {package!r} that Python found is {winner}. If that is not the one of {distribution}, "
@@ -154,5 +164,7 @@ def load_method(name: str, checkpoint: str | Path | None = None, **overrides: An
     from benchbed.checkpoints import load_official
 
     named = chosen.variant.config if "/" in name else {}
-    loaded: Segmenter = load_official(chosen.method, Path(checkpoint), {**named, **overrides}).eval()
+    loaded: Segmenter = load_official(
+        chosen.method, chosen.variant, Path(checkpoint), {**named, **overrides}
+    ).eval()
     return loaded

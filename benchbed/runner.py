@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import uuid
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -14,26 +13,17 @@ from typing import Any
 import torch
 
 from benchbed import __version__
-from benchbed.accuracy_pass import measure_counts
+from benchbed.accuracy_pass import Counted, measure_counts
 from benchbed.cost.environment import Environment, capture, noise_warnings
-from benchbed.cost_pass import Cost, measure_costs
-from benchbed.errors import EXIT_DONE, EXIT_PARTIAL, BenchError
+from benchbed.cost_pass import Cost, measure_latencies, measure_rest, sample_images
+from benchbed.errors import EXIT_DONE, EXIT_PARTIAL, StoreError
+from benchbed.failures import Failure, failure
 from benchbed.method_card import Weights
-from benchbed.metrics import Counts
 from benchbed.plan import Plan, PlanItem
 from benchbed.progress import Reporter
 from benchbed.record_store import RecordStore
 from benchbed.records import Record
 from benchbed.subject import Subject, config, make_subject
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One item, or one part of it, that could not be measured."""
-
-    item: str
-    message: str
-    exit_code: int
 
 
 @dataclass
@@ -55,8 +45,7 @@ class Outcome:
 @dataclass
 class _Counted:
     subject: Subject
-    counts: Counts
-    journal: Path
+    counted: Counted
 
 
 def run_plan(plan: Plan, store: RecordStore, reporter: Reporter) -> Outcome:
@@ -66,63 +55,57 @@ def run_plan(plan: Plan, store: RecordStore, reporter: Reporter) -> Outcome:
         StoreError: records cannot be written; those written before stay.
     """
     store.prepare()
+    _no_tf32()
     outcome = Outcome()
-    environment = capture(plan.device)
-    warnings = noise_warnings(environment)
-    for warning in warnings:
-        reporter.note(f"warning: {warning}")
     for _, items in groupby(plan.items, key=lambda item: item.dataset.card.name):
         counted = [each for item in items if (each := _count(item, plan.device, store, reporter, outcome))]
         if counted:
-            _finish(counted, environment, warnings, store, reporter, outcome)
+            _finish(counted, store, reporter, outcome)
         del counted
         gc.collect()
     return outcome
 
 
+def _no_tf32() -> None:
+    """fp32 means fp32: CUDA's convolutions would otherwise round their factors to 10 bits."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def _count(
     item: PlanItem, device: torch.device, store: RecordStore, reporter: Reporter, outcome: Outcome
 ) -> _Counted | None:
-    def work() -> _Counted:
-        reporter.note(f"{item.name}: loading ({item.weights.note or item.weights.kind})")
-        subject = make_subject(item, device)
-        return _Counted(subject, *measure_counts(subject, store.folder / "partial", reporter))
-
-    return _guard(item.name, work, reporter, outcome)
-
-
-def _finish(
-    counted: list[_Counted],
-    environment: Environment,
-    warnings: list[str],
-    store: RecordStore,
-    reporter: Reporter,
-    outcome: Outcome,
-) -> None:
-    costs = measure_costs([each.subject for each in counted], uuid.uuid4().hex[:12], reporter)
-    for each, cost in zip(counted, costs, strict=True):
-        record = make_record(each.subject, each.counts, cost, environment, warnings)
-        outcome.records.append((record, store.write(record)))
-        each.journal.unlink(missing_ok=True)
-        for failure in cost.failures:
-            reporter.note(f"{each.subject.item.name}: failed: {failure}")
-            outcome.failures.append(Failure(each.subject.item.name, failure, EXIT_PARTIAL))
-
-
-def _guard(name: str, work: Callable[[], _Counted], reporter: Reporter, outcome: Outcome) -> _Counted | None:
+    reporter.note(f"{item.name}: loading ({item.weights.note or item.weights.kind})")
     try:
-        return work()
-    except BenchError as error:
-        outcome.failures.append(Failure(name, str(error), error.exit_code))
-    except torch.OutOfMemoryError as error:
-        message = f"out of GPU memory ({error}); use a smaller input (--protocol matched) or --device cpu"
-        outcome.failures.append(Failure(name, message, EXIT_PARTIAL))
-    reporter.note(f"{name}: failed: {outcome.failures[-1].message}")
+        subject = make_subject(item, device)
+        return _Counted(subject, measure_counts(subject, store.partial, reporter))
+    except StoreError:
+        raise
+    except Exception as error:
+        outcome.failures.append(failure(item.name, error, store.partial))
     return None
 
 
+def _finish(counted: list[_Counted], store: RecordStore, reporter: Reporter, outcome: Outcome) -> None:
+    subjects = [each.subject for each in counted]
+    item = subjects[0].item
+    samples = sample_images(item.dataset, item.images)
+    before = capture(subjects[0].inference.device)
+    costs = measure_latencies(subjects, samples, uuid.uuid4().hex[:12], reporter, store.partial)
+    after = capture(subjects[0].inference.device)
+    warnings = list(dict.fromkeys([*noise_warnings(before), *noise_warnings(after)]))
+    for warning in warnings:
+        reporter.note(f"warning: {warning}")
+    for each, cost in zip(counted, costs, strict=True):
+        measure_rest(each.subject, samples[0], cost, reporter, store.partial)
+        record = make_record(each.subject, each.counted, cost, before, warnings)
+        outcome.records.append((record, store.write(record)))
+        each.counted.forget()
+        outcome.failures += [Failure(each.subject.item.name, message) for message in cost.failures]
+
+
 def make_record(
-    subject: Subject, counts: Counts | None, cost: Cost, environment: Environment, warnings: list[str]
+    subject: Subject, counted: Counted, cost: Cost, environment: Environment, warnings: list[str]
 ) -> Record:
     """Put together what was measured and everything needed to judge it."""
     item = subject.item
@@ -137,12 +120,12 @@ def make_record(
                 "text_per_image": subject.inference.text_per_image,
             },
         },
-        counts=counts,
+        counts=counted.counts,
         cost=cost.values,
         environment=asdict(environment),
         bench={"version": __version__, "commit": environment.commit, "dirty": environment.dirty},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *counted.warnings),
         failures=tuple(cost.failures),
     )
 
@@ -162,15 +145,17 @@ def _method_facts(subject: Subject) -> dict[str, Any]:
             "sha256": subject.digest,
             "tensors_used": len(conversion.used) if conversion else None,
             "tensors_ignored": dict(conversion.ignored) if conversion else {},
-            **_official_facts(variant.weights if item.weights.kind == "file" else None),
+            **_official_facts(variant.weights if item.weights.official else None, item.weights.kind),
         },
     }
 
 
-def _official_facts(weights: Weights | None) -> dict[str, Any]:
-    if weights is None:
-        return {"trained_on": None, "not_for": {}}
-    return {"trained_on": weights.trained_on, "not_for": dict(weights.not_for)}
+def _official_facts(weights: Weights | None, kind: str) -> dict[str, Any]:
+    """What an official file was trained on. No hashes of them are published: the name is all that tells it."""
+    if weights is not None:
+        by_name = "by its name alone (its content is not verified)"
+        return {"trained_on": f"{weights.trained_on}; {by_name}", "not_for": dict(weights.not_for)}
+    return {"trained_on": "unknown: a file of the user's" if kind == "file" else None, "not_for": {}}
 
 
 def _dataset_facts(subject: Subject) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def config(item: PlanItem) -> dict[str, Any]:
 def _build(item: PlanItem) -> Segmenter:
     path = item.weights.path
     if item.weights.kind == "file" and path is not None:
-        return load_official(item.chosen.method, path, config(item))
+        return load_official(item.chosen.method, item.chosen.variant, path, config(item))
     segmenter = _random(item)
     if item.weights.kind == "packaged" and path is not None:
         segmenter.load_state_dict(read_tensors(path))

@@ -25,12 +25,14 @@ class WeightsChoice:
         path: the file, or None for random weights.
         seed: of random weights.
         note: what every row of a table must say of them, or "".
+        official: found under the official file's name in the weights folder.
     """
 
     kind: Literal["random", "packaged", "file"]
     path: Path | None = None
     seed: int = 0
     note: str = ""
+    official: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a record; the file's name only, never somebody's folders."""
@@ -62,7 +64,7 @@ def parse(flag: str, chosen: Sequence[Chosen]) -> dict[str, WeightsChoice]:
     """
     if flag in ("auto", "random"):
         return {each.label: RANDOM if flag == "random" else automatic(each) for each in chosen}
-    if "=" not in flag:
+    if "=" not in flag or Path(flag).is_file():
         return {_only(chosen, flag).label: _file(Path(flag))}
     given = dict(_pair(part) for part in flag.split(","))
     _check_names(given, chosen)
@@ -126,7 +128,7 @@ def automatic(chosen: Chosen) -> WeightsChoice:
     if variant.weights is not None:
         path = folder() / variant.weights.file
         if path.is_file():
-            return WeightsChoice("file", path)
+            return WeightsChoice("file", path, official=True)
     if variant.embedded:
         return RANDOM
     raise MissingError(_how_to_get(chosen))

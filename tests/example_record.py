@@ -36,7 +36,7 @@ def example_latency(seed: int = 0, scale: float = 1.0, run_id: str = RUN) -> dic
         "image_index": [i // 2 for i in range(12)],
         "unit": "ms",
         "run_id": run_id,
-        "sample_images": 6,
+        "images": [{"id": f"2007_{i:06d}", "size": [375, 500]} for i in range(6)],
         "interleaved_with": 1,
     }
 
@@ -82,9 +82,14 @@ def example_record(label: str = "san/vit-b16", seed: int = 0, **changes: Any) ->
         "counts": example_counts(seed),
         "cost": {
             "params": {"total": 157_840_307, "trainable": 8_370_866},
-            "flops": {"total": 126_500_000_000, "text": 250_400_000_000},
+            "flops": {
+                "total": 126_500_000_000,
+                "text": 250_400_000_000,
+                "image": "2007_000000",
+                "input_size": [640, 864],
+            },
             "latency": example_latency(seed),
-            "memory": {"total_bytes": 300 * 2**20},
+            "memory": {"total_bytes": 300 * 2**20, "weights_bytes": 602 * 2**20, "how": "a way"},
         },
         "environment": {"cpu": "A Processor", "gpu": None, "commit": "", "dirty": None},
         "bench": {"version": "0.1.0", "commit": "", "dirty": None},

@@ -15,7 +15,17 @@ from benchbed.scores import DenseScores
 from benchbed.segmenter import TextFeatures
 
 INPUT = InputSpec(64, 128, pad_multiple=8)
-FAULTS = ("none", "nan", "inf", "too-many-classes", "interrupt", "custom-operator")
+FAULTS = (
+    "none",
+    "nan",
+    "inf",
+    "too-many-classes",
+    "interrupt",
+    "custom-operator",
+    "raises",
+    "raises-late",
+    "build",
+)
 
 
 @torch.library.custom_op("benchbed_tests::my_attention", mutates_args=())
@@ -54,6 +64,8 @@ class Faulty(Segmenter):
             return torch.cat([logits, logits.amax(1, keepdim=True) + 1], 1)
         if self.fault == "interrupt" and self.calls > 3:
             raise KeyboardInterrupt
+        if self.fault == "raises" or (self.fault == "raises-late" and self.calls > 8):
+            raise RuntimeError("the method itself is broken")
         if self.fault == "custom-operator":
             return logits + my_attention(logits).mean() * 0
         return logits
@@ -61,6 +73,8 @@ class Faulty(Segmenter):
 
 def build(fault: str) -> Faulty:
     """One of `FAULTS`."""
+    if fault == "build":
+        raise ImportError("no module named 'something'")
     return Faulty(fault)
 
 

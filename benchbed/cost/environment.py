@@ -31,6 +31,8 @@ DISTRIBUTIONS: Final = {
     "mmcv": "onedl-mmcv",
     "fvcore": "fvcore",
     "numpy": "numpy",
+    "pillow": "pillow",
+    "timm": "timm",
 }
 BUSY_SHARE: Final = 0.5  # of the cores: beyond it a neighbour takes time from a run that uses all of them
 

@@ -77,6 +77,8 @@ def _accuracy(key: _ById, rule: str) -> dict[str, Figure]:
     assert record.counts is not None
     seen = seen_mask(record)
     values = accuracy(record.counts, seen, rule).numbers()
+    if record.counts.num_images < 2:  # one image says nothing of the spread between images
+        return {name: Figure(100 * values[name], math.nan, math.nan, "%") for name in METRICS}
     spread = intervals(record.counts, seen, rule, level=LEVEL)
     return {
         name: Figure(100 * values[name], 100 * spread[name].low, 100 * spread[name].high, "%")

@@ -20,6 +20,7 @@ from benchbed.report.table import Cell, Table, absent, number, significant, text
 from benchbed.stages import STAGES, UNACCOUNTED
 
 MIB: Final = 2**20
+FEW_IMAGES: Final = 10
 ACCURACY_COLUMNS: Final = {
     "miou": "mIoU %",
     "seen_miou": "seen mIoU %",
@@ -87,8 +88,10 @@ def _title(what: str, record: Record) -> str:
 
 
 def _accuracy_notes(group: Sequence[Record]) -> tuple[str, ...]:
-    notes = ["[low, high]: 95 % bootstrap interval over images"]
     first = group[0]
+    notes = ["[low, high]: 95 % bootstrap interval over images"]
+    if first.dataset["images"] < FEW_IMAGES:
+        notes.append(f"{first.dataset['images']} images: too few for an interval that means much")
     notes.append(
         f"absent classes: rule {first.protocol['absent_rule']}; background {first.protocol['background']}"
     )
@@ -126,7 +129,8 @@ def cost_table(group: Sequence[Record]) -> Table:
         "latency ms",
         "images/s",
         "x fastest",
-        "peak memory MiB",
+        "peak activations MiB",
+        "weights MiB",
     )
     return Table(
         _title("Cost", group[0]), columns, tuple(_cost_row(r, fastest) for r in group), _cost_notes(group)
@@ -146,6 +150,7 @@ def _cost_row(record: Record, fastest: Record) -> tuple[Cell, ...]:
         number(throughput_figure(record), 2),
         text("1") if record.id == fastest.id else number(slowdown_figure(record, fastest), 2),
         _count(memory, "total_bytes", MIB),
+        _count(memory, "weights_bytes", MIB),
     )
 
 
@@ -169,7 +174,9 @@ def _cost_notes(group: Sequence[Record]) -> tuple[str, ...]:
         else "",
         f"{machine}, {threads} threads, {precision}, batch {first.protocol['batch']}; input {first.protocol['input']}",
         "~: derived (images/s from latency; x fastest from paired rounds of one run)",
-        "GFLOPs of one image, 1 multiply-add = 2 FLOPs: convolutions, matrix products and attention, without text and label map",
+        _one_image(group),
+        "GFLOPs: 1 multiply-add = 2 FLOPs: convolutions, matrix products and attention, without text and label map",
+        *[f"peak activations: above weights and what was held before; {how}" for how in _memory_ways(group)],
     ]
     notes += [
         f"{r.label}: latency includes the text tower, which the official evaluation runs again for every image"
@@ -179,6 +186,23 @@ def _cost_notes(group: Sequence[Record]) -> tuple[str, ...]:
     notes += [warning for record in group for warning in record.warnings]
     notes += [f"{record.label}: not measured: {failure}" for record in group for failure in record.failures]
     return unique(notes)
+
+
+def _one_image(group: Sequence[Record]) -> str:
+    """What FLOPs and memory are of, and what latency is of."""
+    flops = [(r.label, r.cost["flops"]) for r in group if r.cost.get("flops")]
+    sizes = ", ".join(f"{label} {part['input_size'][0]} x {part['input_size'][1]}" for label, part in flops)
+    timed = {len(r.cost["latency"]["images"]) for r in group if r.cost.get("latency")}
+    images = f"latency over {min(timed)} sample images; " if timed else ""
+    return (
+        f"{images}GFLOPs and memory of one of them ({flops[0][1]['image']}), at the inputs {sizes}"
+        if flops
+        else images
+    )
+
+
+def _memory_ways(group: Sequence[Record]) -> list[str]:
+    return sorted({r.cost["memory"]["how"] for r in group if r.cost.get("memory")})
 
 
 def stage_table(group: Sequence[Record]) -> Table:

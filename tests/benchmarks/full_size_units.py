@@ -7,7 +7,8 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from statistics import median
+from itertools import pairwise
+from statistics import fmean, median
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchbed import load_method
-from benchbed.cost.latency import round_order
 from benchbed.cost.memory import PeakMemory, measure_peak
 from benchbed.cost.stage_marks import StageMarks
 from benchbed.images import prepare
@@ -30,7 +30,7 @@ CROPS: Final = 100  # in one batch: what a two-stream method sends through CLIP
 CROP_SIDE: Final = 224  # pixels
 THREADS: Final = 2  # of the official figures
 ROUNDS: Final = 3
-ROUND_S: Final = 6.0  # a method's share of a round is filled with calls up to about this
+TURN_S: Final = 6.0  # a method's turn is filled with calls up to about this
 MOST_CALLS: Final = 5
 NAMES: Final = tuple(f"thing {number}" for number in range(20))  # as many as VOC has
 # shared/reference/methods/official-timing.md: EPYC, 2 threads, CLIP's 26.5 s for 100 crops.
@@ -80,7 +80,11 @@ class Turn:
 
 @dataclass
 class Measured:
-    """All rounds of one candidate; entry i of `ours` and `crop` are neighbours in time."""
+    """All turns of one candidate in their order: ours[0], crop[0], ours[1], crop[1], ..., ours[-1].
+
+    A batch of crops stands between two turns of the method, and is compared with the mean of both, so that a machine that
+    gets busier or calmer falls on both alike.
+    """
 
     candidate: Candidate
     ours: list[Turn] = field(default_factory=list)
@@ -89,22 +93,24 @@ class Measured:
 
     @property
     def rounds(self) -> list[float]:
-        """Units, a round each."""
-        return [mine.wall_s / crop.wall_s for mine, crop in zip(self.ours, self.crop, strict=True)]
+        """Units by the clock on the wall, a batch of crops each."""
+        means = [fmean((before.wall_s, after.wall_s)) for before, after in pairwise(self.ours)]
+        return [mine / crop.wall_s for mine, crop in zip(means, self.crop, strict=True)]
 
     @property
     def units(self) -> float:
-        """The median of the rounds' ratios by the clock on the wall."""
+        """The median of the rounds."""
         return median(self.rounds)
 
     @property
     def cpu_units(self) -> float:
         """The same by processor time, which a busy neighbour hardly moves."""
-        return median(mine.cpu_s / crop.cpu_s for mine, crop in zip(self.ours, self.crop, strict=True))
+        means = [fmean((before.cpu_s, after.cpu_s)) for before, after in pairwise(self.ours)]
+        return median(mine / crop.cpu_s for mine, crop in zip(means, self.crop, strict=True))
 
     @property
     def seconds(self) -> float:
-        """Of one call, the median of the rounds."""
+        """Of one call, the median of the turns."""
         return median(turn.wall_s for turn in self.ours)
 
     @property
@@ -113,7 +119,7 @@ class Measured:
         return median(turn.cpu_s / turn.wall_s for turn in (*self.ours, *self.crop))
 
     def stage_s(self, stage: str) -> float:
-        """Seconds in a stage, the median of the rounds."""
+        """Seconds in a stage, the median of the turns."""
         return median(turn.stages_s.get(stage, 0.0) for turn in self.ours)
 
 
@@ -186,14 +192,12 @@ def measure(candidate: Candidate, yardstick: nn.Module, crops: Tensor) -> Measur
     found, inference, image = Measured(candidate), built(candidate), picture(candidate.side)
     check_work(inference, candidate)
     warm = turn(lambda: inference.labels(image), 1)
-    calls = max(1, min(MOST_CALLS, math.ceil(ROUND_S / warm.wall_s)))
-    with torch.inference_mode():
-        for index in range(ROUNDS):
-            for name in round_order(("crop", "method"), index):
-                if name == "crop":
-                    found.crop.append(turn(lambda: yardstick(crops), 1, CROPS))
-                else:
-                    found.ours.append(turn(lambda: inference.labels(image), calls))
+    calls = max(1, min(MOST_CALLS, math.ceil(TURN_S / warm.wall_s)))
+    found.ours.append(turn(lambda: inference.labels(image), calls))
+    for _ in range(ROUNDS):
+        with torch.inference_mode():
+            found.crop.append(turn(lambda: yardstick(crops), 1, CROPS))
+        found.ours.append(turn(lambda: inference.labels(image), calls))
     segmenter: Segmenter = inference.segmenter
     found.peak = measure_peak(lambda: inference.labels(image), segmenter, "cpu")
     return found

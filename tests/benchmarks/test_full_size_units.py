@@ -95,12 +95,19 @@ def test_the_picture_is_structured_and_the_same_at_every_size() -> None:
     assert len({tuple(colour) for colour in large.reshape(-1, 3)[::97].tolist()}) > 500
 
 
+def test_a_batch_of_crops_is_set_against_the_turns_around_it() -> None:
+    drifting = [Turn(seconds, 2 * seconds, {}) for seconds in (1.0, 3.0, 5.0, 9.0)]
+    found = Measured(CANDIDATES[0], drifting, [Turn(seconds, 4.0, {}) for seconds in (1.0, 2.0, 7.0)])
+    assert found.rounds == [2.0, 2.0, 1.0]
+    assert (found.units, found.cpu_units, found.seconds) == (2.0, 2.0, 4.0)
+
+
 def test_the_page_says_what_was_reached() -> None:
     fast, slow = CANDIDATES[0], CANDIDATES[3]
     crop = [Turn(0.25, 0.5, {}), Turn(0.5, 0.5, {}), Turn(0.25, 0.5, {})]
     peak = PeakMemory(100 * MIB, {"backbone": 90 * MIB, "unaccounted": 0}, 600 * MIB, "told")
-    quick = Measured(fast, [Turn(1.0, 2.0, {"backbone": 0.75, "unaccounted": 0.25})] * 3, crop, peak)
-    late = Measured(slow, [Turn(27.0, 54.0, {"crops": 27.0})] * 3, crop, peak)
+    quick = Measured(fast, [Turn(1.0, 2.0, {"backbone": 0.75, "unaccounted": 0.25})] * 4, crop, peak)
+    late = Measured(slow, [Turn(27.0, 54.0, {"crops": 27.0})] * 4, crop, peak)
     text = page([quick, late], "pytest x", capture(), 1.5)
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert (

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from full_size_units import CROPS, MIB, THREADS, Measured
+from full_size_units import CROPS, MIB, ROUNDS, THREADS, Measured
 
 from benchbed.cost.environment import Environment, capture
 from benchbed.stages import STAGES, UNACCOUNTED
@@ -89,6 +89,7 @@ def page(measured: Sequence[Measured], command: str, before: Environment, load_a
     changed = ", with changes that are not committed" if before.dirty else ""
     return _PAGE.format(
         crops=CROPS,
+        rounds=ROUNDS,
         threads=THREADS,
         command=command,
         commit=f"{before.commit[:12] or 'unknown'}{changed}",
@@ -146,9 +147,10 @@ measured on another day in the same units (SAN-B 5.6, and so on; text encoded be
 - load average {load} before and {load_after} after; other processes kept {others} cores busy just before; the measured code got
   {got} of its {threads} threads' time (near {threads} on a quiet machine)
 
-One synthetic structured image, random weights, 20 classes; a call goes from the decoded image to the label map. Method and crops
-take turns, in alternating order; a round's units are the ratio of the two, and the median of the rounds is given. Processor time
-is the time of all threads together, which a busy neighbour hardly moves. Peak memory is the rise of the resident set in one call.
+One synthetic structured image, random weights, 20 classes; a call goes from the decoded image to the label map. Each batch of
+crops runs between two turns of the method and is set against their mean; units are the median of {rounds} such ratios.
+Processor time is that of all threads together, which a busy neighbour moves less. Peak memory is the rise of the resident set in
+one call.
 
 {units}
 

@@ -15,6 +15,9 @@ import torch
 from command import apart, command, here, with_path
 from faulty_method import register
 
+from benchbed.datasets.dataset import Sample
+from benchbed.datasets.shapes import ShapesScenes
+from benchbed.journal import journal
 from benchbed.record_store import RecordStore
 
 
@@ -61,6 +64,72 @@ def test_a_heavy_operator_that_nobody_counted_fails_loudly_and_keeps_the_rest(
     assert "my_attention" in record["failures"][0]
     assert record["cost"]["latency"]["value"] > 0
     assert record["accuracy"]["miou"]["value"] is not None
+
+
+@pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize("fault", ["raises", "raises-late", "build"])
+def test_a_broken_method_is_one_sentence_and_its_traceback_a_file(
+    fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--methods", f"faulty/none,faulty/{fault}", "--limit", 4, "--out", tmp_path, "--json")
+    answer = here(capsys, "run", *flags)
+    assert answer.code == 4
+    assert "Traceback" not in answer.err
+    content = json.loads(answer.out)
+    good = next(record for record in content["records"] if record["label"] == "faulty/none")
+    assert good["cost"]["latency"]["value"] > 0
+    message = content["failures"][0]["message"]
+    log = Path(message.partition("traceback in ")[2].rstrip(")"))
+    assert "Traceback" in log.read_text()
+    assert ("the method itself is broken" in message) == (fault != "build")
+
+
+def test_a_run_that_does_not_own_the_journal_leaves_it_to_the_run_that_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch)
+    flags = ("run", "--methods", "faulty/none", "--limit", 3, "--out", tmp_path)
+    assert here(capsys, "run", "--methods", "faulty/interrupt", "--limit", 6, "--out", tmp_path).code == 130
+    (left,) = (tmp_path / "partial").glob("*.jsonl")
+    mine = tmp_path / "partial" / "held.jsonl"
+    monkeypatch.setattr("benchbed.accuracy_pass.journal_key", lambda subject: "held")
+    with journal(mine, 20):
+        answer = here(capsys, *flags)
+        assert "another run is measuring the same" in answer.err
+        assert mine.exists()
+    assert left.exists()
+
+
+@pytest.mark.usefixtures("faulty")
+def test_work_of_other_code_is_not_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("run", "--methods", "faulty/interrupt", "--limit", 6, "--out", tmp_path)
+    assert here(capsys, *flags).code == 130
+    assert "going on after 3 images" in here(capsys, *flags).err
+    monkeypatch.setattr("benchbed.accuracy_pass.source_digest", lambda package: "other code")
+    assert "going on" not in here(capsys, *flags).err
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_record_says_what_an_interrupted_run_had_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("run", "--methods", "faulty/none", "--limit", 4, "--out", tmp_path, "--json")
+    failing = iter([False, False, True])
+    real = ShapesScenes.sample
+
+    def sample(self: ShapesScenes, index: int) -> Sample:
+        if next(failing, False):
+            raise KeyboardInterrupt
+        return real(self, index)
+
+    monkeypatch.setattr(ShapesScenes, "sample", sample)
+    assert here(capsys, *flags).code == 130
+    record = json.loads(here(capsys, *flags).out)["records"][0]
+    assert any(
+        "2 of 4 images were counted by an earlier, interrupted run" in text for text in record["warnings"]
+    )
 
 
 @pytest.mark.usefixtures("faulty")
@@ -127,6 +196,8 @@ def test_two_runs_into_one_folder_at_once_both_survive(tmp_path: Path) -> None:
         (("--methods", "sann"), 2, "did you mean san"),
         (("--dataset", "shape"), 2, "did you mean shapes"),
         (("--methods", "san,san"), 2, "named twice"),
+        (("--methods", ","), 2, "names nothing"),
+        (("--dataset", ""), 2, "names nothing"),
         (("--limit", "0"), 2, "--limit 0"),
         (("--limit", "many"), 2, "many"),
         (("--methods", "san", "--weights", "none.pth"), 3, "none.pth: no such file"),
@@ -175,20 +246,24 @@ def test_an_unwritable_folder_is_refused_before_measuring(
     assert "--out" in answer.err
 
 
-def test_a_full_disk_keeps_the_records_written_before(tmp_path: Path) -> None:
-    """On a real full file system: a tmpfs of 64 KiB, where the system lets us mount one."""
+def test_a_full_disk_keeps_the_record_written_before(tmp_path: Path) -> None:
+    """On a real full file system: a tmpfs with room for one record and half, where the system lets us mount one."""
+    first = apart("run", "--methods", "maskclip", "--limit", 20, "--out", tmp_path / "plain", "--json")
+    size = Path(json.loads(first.out)["records"][0]["path"]).stat().st_size
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], capture_output=True
-    )
+    room = (int(1.5 * size) // 4096 + 3) * 4096  # and a block for each of two journals and their folder
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(small)]
+    mounted = subprocess.run(mount, capture_output=True)
     if mounted.returncode:
         pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.decode().strip()}")
     try:
-        (small / "filler").write_bytes(b"x" * 40_000)
-        answer = apart("run", "--methods", "maskclip", "--limit", 200, "--out", small)
+        answer = apart("run", "--methods", "maskclip,san", "--limit", 20, "--out", small)
         assert answer.code == 4, answer.err
         assert "free room" in answer.err
         assert "Traceback" not in answer.err
+        records, skipped = RecordStore(small).read_all()
+        assert [record.label for record in records] == ["maskclip/tiny"]
+        assert skipped == []
     finally:
         subprocess.run(["umount", str(small)], check=True)

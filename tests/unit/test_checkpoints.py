@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from faulty_method import register
 from safetensors.torch import save_file
 from torch import nn
 
@@ -137,3 +138,17 @@ def test_a_checkpoint_of_another_size_is_refused(tmp_path: Path, method: str) ->
     full = {"san": "vit-b16", "deop": "r101c-vit-b16", "maskclip": "vit-b16"}[method]
     with pytest.raises(CheckpointError, match=r"tiny\.pth"):
         load_method(f"{method}/{full}", checkpoint=path)
+
+
+def test_a_method_without_a_loader_takes_tensors_of_its_own_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch)
+    torch.manual_seed(1)
+    made = load_method("faulty/none")
+    torch.save({"model": made.state_dict()}, tmp_path / "own.pth")
+    loaded = load_method("faulty/none", checkpoint=tmp_path / "own.pth")
+    assert weights_digest(loaded) == weights_digest(made)
+    torch.save({"model": {"other": torch.ones(1)}}, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match=r"other\.pth: the checkpoint lacks"):
+        load_method("faulty/none", checkpoint=tmp_path / "other.pth")

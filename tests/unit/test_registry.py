@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
 from benchbed import registry
 from benchbed.errors import UsageError
+from benchbed.plan import Request, make_plan
 from benchbed.registry import DATASET_GROUP, METHOD_GROUP, choose, find, names, unknown
 
 
@@ -57,3 +59,31 @@ def test_a_shadowed_package_is_named_with_the_file_that_won(monkeypatch: pytest.
     with pytest.raises(UsageError, match=r"found is .*methods.*shadows it") as caught:
         find(METHOD_GROUP, "ghost")
     assert "ghost" in str(caught.value)
+
+
+def test_a_plugin_that_breaks_on_import_is_named_and_left_out_of_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('out of order')")
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [
+        EntryPoint(name="broken", value="broken_plugin:METHOD", group=METHOD_GROUP),
+        EntryPoint(name="san", value="methods.san:METHOD", group=METHOD_GROUP),
+    ]
+    shapes = EntryPoint(name="shapes", value="benchbed.datasets.shapes:DATASET", group=DATASET_GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: points if group == METHOD_GROUP else [shapes])
+    with pytest.raises(UsageError, match=r"broken.*RuntimeError: out of order"):
+        find(METHOD_GROUP, "broken")
+    plan = make_plan(Request())
+    assert [item.chosen.label for item in plan.items] == ["san/tiny"]
+    assert any("left out: method 'broken'" in note for note in plan.notes)
+
+
+def test_a_name_that_two_distributions_register_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        EntryPoint(name="san", value=value, group=METHOD_GROUP)
+        for value in ("methods.san:METHOD", "other:METHOD")
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    with pytest.raises(UsageError, match=r"registered by .*methods\.san.* and .*other:METHOD"):
+        find(METHOD_GROUP, "san")

@@ -131,3 +131,24 @@ def test_one_round_has_no_upper_end_and_json_says_null() -> None:
     content = summary(example_record(cost={"latency": latency}))
     assert content["cost"]["latency"]["high"] is None
     assert content["cost"]["throughput"]["high"] is None
+
+
+def test_one_image_gives_no_interval_and_few_give_a_warning() -> None:
+    record = example_record()
+    assert record.counts is not None
+    one = replace(
+        record,
+        counts=record.counts.select(record.counts.image_ids[:1]),
+        dataset={**record.dataset, "images": 1},
+        id="",
+    )
+    assert "[" not in column(run_tables([one])[0], "mIoU %")[0]
+    assert summary(one)["accuracy"]["miou"]["low"] is None
+    assert any("1 images: too few" in note for note in run_tables([one])[0].notes)
+
+
+def test_flops_and_memory_name_their_image_and_weights_stand_beside() -> None:
+    table = run_tables([example_record()])[1]
+    assert any("san/vit-b16 640 x 864" in note and "2007_000000" in note for note in table.notes)
+    assert column(table, "peak activations MiB") == ["300.0"]
+    assert column(table, "weights MiB") == ["602.0"]
