@@ -233,7 +233,7 @@ def test_a_bad_photo_is_one_clear_error_before_anything_runs(
         (("--classes", "word " * 80), "80 tokens"),
         (("--unseen", "dog"), "--unseen: 'dog' is not among --classes"),
         (("--methods", "mask"), "did you mean maskclip"),
-        (("--methods", ","), "--methods: none is named"),
+        (("--methods", ","), "names nothing"),
         (("--methods", "san/tiny,san/tiny"), "san/tiny is named twice"),
         (("--weights", "deop=x.pth"), "deop is not in this run"),
         (("--precision", "fp8"), "--precision fp8"),

@@ -49,13 +49,15 @@ def test_our_own_names_come_back_bit_for_bit(source: Bridge, tensors: dict[str, 
 
 def test_a_file_through_its_variant_and_not_through_another(source: Bridge, tmp_path: Path) -> None:
     save_file(source.state_dict(), tmp_path / "bridge.safetensors")
-    loaded = load_official(METHOD, tmp_path / "bridge.safetensors", CONFIG)
+    loaded = load_official(METHOD, METHOD.variants[0], tmp_path / "bridge.safetensors", CONFIG)
     assert isinstance(loaded, Bridge)
     assert same_weights(loaded, source)
     with pytest.raises(CheckpointError, match="layers is 2 by the checkpoint's shapes, but 0 was asked for"):
-        load_official(METHOD, tmp_path / "bridge.safetensors", {**CONFIG, "layers": 0})
+        load_official(METHOD, METHOD.variants[0], tmp_path / "bridge.safetensors", {**CONFIG, "layers": 0})
     with pytest.raises(CheckpointError, match="backbone is mobilenetv2-half by the checkpoint's shapes"):
-        load_official(METHOD, tmp_path / "bridge.safetensors", {"backbone": "mobilenetv2"})
+        load_official(
+            METHOD, METHOD.variants[0], tmp_path / "bridge.safetensors", {"backbone": "mobilenetv2"}
+        )
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,13 @@ def test_our_own_names_come_back_bit_for_bit(source: SPNet, tensors: dict[str, T
 
 def test_a_file_through_the_variant(source: SPNet, tensors: dict[str, Tensor], tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "spnet.safetensors")
-    loaded = load_official(METHOD, tmp_path / "spnet.safetensors", CONFIG)
+    loaded = load_official(METHOD, METHOD.variants[0], tmp_path / "spnet.safetensors", CONFIG)
     assert isinstance(loaded, SPNet)
     assert same_weights(loaded, source)
     with pytest.raises(
         CheckpointError, match="depth is 18 by the checkpoint's shapes, but 101 was asked for"
     ):
-        load_official(METHOD, tmp_path / "spnet.safetensors", {"depth": 101})
+        load_official(METHOD, METHOD.variants[0], tmp_path / "spnet.safetensors", {"depth": 101})
 
 
 def test_what_shapes_do_not_tell_is_as_published(tensors: dict[str, Tensor]) -> None:
