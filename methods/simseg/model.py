@@ -61,7 +61,10 @@ class SimSeg(Segmenter):
         self.prompt = self._learner(chosen.prompts)
         self.region_prompt = self._learner(chosen.region_prompts) if chosen.separate_adapter else None
         learners = {"prompt.": self.prompt, "region_prompt.": self.region_prompt}
-        self.text_prefixes = ("text.", *(prefix for prefix, learner in learners.items() if learner is not None))
+        self.text_prefixes = (
+            "text.",
+            *(prefix for prefix, learner in learners.items() if learner is not None),
+        )
         self.non_object_embedding = nn.Parameter(torch.randn(1, width) * size.clip.text_width**-0.5)
         self.visual.requires_grad_(False)
         self.text.requires_grad_(False)
