@@ -15,15 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchbed import load_method
 from benchbed.cost.memory import PeakMemory, measure_peak
 from benchbed.cost.stage_marks import StageMarks
-from benchbed.images import prepare
 from benchbed.inference import Inference
 from benchbed.registry import choose
-from benchbed.scores import MaskScores
-from benchbed.segmenter import Segmenter
+from benchbed.scores import MaskScores, label_maps
 from benchbed.vocabulary import Vocabulary
 
 CROPS: Final = 100  # in one batch: what a two-stream method sends through CLIP
@@ -90,6 +89,7 @@ class Measured:
     ours: list[Turn] = field(default_factory=list)
     crop: list[Turn] = field(default_factory=list)
     peak: PeakMemory | None = None
+    largest: int = 0
 
     @property
     def rounds(self) -> list[float]:
@@ -150,22 +150,45 @@ def built(candidate: Candidate) -> Inference:
     return inference
 
 
-def check_work(inference: Inference, candidate: Candidate) -> None:
-    """That the timed call does the whole work: finite scores at the right size, and every crop through CLIP."""
+class LargestTensor(TorchDispatchMode):
+    """Notes the most numbers that any operator's result holds: exact, where a resident set has the allocator's habits in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for each in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(each, Tensor):
+                self.numbers = max(self.numbers, each.numel())
+        return result
+
+
+def check_work(inference: Inference, candidate: Candidate) -> int:
+    """That the timed call does the whole work: finite scores at the right size, and every crop through CLIP.
+
+    Returns:
+        how many numbers the largest tensor on the way holds.
+    """
     seen: list[int] = []
     tower: Any = getattr(inference.segmenter, "visual", None)
     watch = (
         tower.conv1.register_forward_hook(lambda _, given, __: seen.append(len(given[0]))) if tower else None
     )
-    batch = prepare([picture(candidate.side)], inference.segmenter.input_spec)
-    assert tuple(batch.tensor.shape) == (1, 3, candidate.side, candidate.side)
-    scores = inference.scores(batch)
+    largest = LargestTensor()
+    with largest:
+        batch = inference.batch(picture(candidate.side))
+        scores = inference.scores(batch)
+        (labels,) = label_maps(scores)
     if watch is not None:
         watch.remove()
+    assert tuple(batch.tensor.shape) == (1, 3, *labels.shape) == (1, 3, candidate.side, candidate.side)
     parts = (scores.mask_logits, scores.class_scores) if isinstance(scores, MaskScores) else (scores.logits,)
     assert all(bool(part.isfinite().all()) for part in parts), f"{candidate.name}: random weights overflow"
     if candidate.crops:
         assert sum(seen) == candidate.crops, f"{candidate.name}: {sum(seen)} crops went through CLIP"
+    return largest.numbers
 
 
 def turn(call: Callable[[], object], calls: int, units: int = 1) -> Turn:
@@ -182,7 +205,7 @@ def turn(call: Callable[[], object], calls: int, units: int = 1) -> Turn:
 
 
 def measure(candidate: Candidate, yardstick: nn.Module, crops: Tensor) -> Measured:
-    """Build, warm up, alternate with the yardstick, measure memory, and let go.
+    """Build, check, warm up, measure memory, alternate with the yardstick, and let go.
 
     Args:
         candidate: what to build.
@@ -190,14 +213,13 @@ def measure(candidate: Candidate, yardstick: nn.Module, crops: Tensor) -> Measur
         crops: [CROPS, 3, CROP_SIDE, CROP_SIDE].
     """
     found, inference, image = Measured(candidate), built(candidate), picture(candidate.side)
-    check_work(inference, candidate)
+    found.largest = check_work(inference, candidate)
     warm = turn(lambda: inference.labels(image), 1)
+    found.peak = measure_peak(lambda: inference.labels(image), inference.segmenter, "cpu")
     calls = max(1, min(MOST_CALLS, math.ceil(TURN_S / warm.wall_s)))
     found.ours.append(turn(lambda: inference.labels(image), calls))
     for _ in range(ROUNDS):
         with torch.inference_mode():
             found.crop.append(turn(lambda: yardstick(crops), 1, CROPS))
         found.ours.append(turn(lambda: inference.labels(image), calls))
-    segmenter: Segmenter = inference.segmenter
-    found.peak = measure_peak(lambda: inference.labels(image), segmenter, "cpu")
     return found

@@ -150,7 +150,7 @@ measured on another day in the same units (SAN-B 5.6, and so on; text encoded be
 One synthetic structured image, random weights, 20 classes; a call goes from the decoded image to the label map. Each batch of
 crops runs between two turns of the method and is set against their mean; units are the median of {rounds} such ratios.
 Processor time is that of all threads together, which a busy neighbour moves less. Peak memory is the rise of the resident set in
-one call.
+one call, with what the C allocator keeps by habit, so that it differs from run to run.
 
 {units}
 
