@@ -116,11 +116,14 @@ class Method:
         variants: the first one is the default on real datasets.
         load: "module:callable" with signature `(state_dict, **overrides) -> Segmenter` that builds a segmenter
             from an official checkpoint's tensors, or "" where checkpoints are loaded by key into `build`.
+        recipe: "module:callable" with signature `(variant: str, dataset: str) -> benchbed.training.recipe.Recipe`, which raises
+            `UsageError` where there is none for the two; "" for a method without training.
     """
 
     card: MethodCard
     variants: tuple[Variant, ...]
     load: str = ""
+    recipe: str = ""
 
     def variant(self, name: str) -> Variant | None:
         """The variant of this name, or None."""

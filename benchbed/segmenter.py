@@ -17,7 +17,7 @@ from torch import Tensor
 from benchbed.errors import UsageError
 from benchbed.images import ImageBatch
 from benchbed.input_spec import InputSpec
-from benchbed.mmseg_input import SegmenterPreprocessor, stack_labels
+from benchbed.mmseg_input import IGNORED, SegmenterPreprocessor, stack_labels
 from benchbed.scores import Scores, full_scores, label_maps
 from benchbed.vocabulary import Vocabulary
 
@@ -84,6 +84,29 @@ class Segmenter(BaseSegmentor):  # type: ignore[misc]
             f"{type(self).__name__} has no training loss: it cannot be trained; choose a method with a recipe"
         )
 
+    def begin_stage(self, name: str, **choices: Any) -> Self:
+        """Enter one stage of the method's training recipe: say by `requires_grad` what is trained, and choose the loss.
+
+        Args:
+            name: the stage's, of `benchbed.training.recipe.Stage`.
+            choices: the stage's further keywords.
+
+        Raises:
+            UsageError: this method has no such stage.
+        """
+        raise UsageError(
+            f"{type(self).__name__} has no training stage {name!r}: choose a method with a recipe"
+        )
+
+    @property
+    def trains_text(self) -> bool:
+        """Whether a parameter of the text side is trained, so that text must be encoded anew in every step."""
+        return any(
+            parameter.requires_grad
+            for name, parameter in self.named_parameters()
+            if name.startswith(self.text_prefixes)
+        )
+
     def set_input(self, spec: InputSpec) -> Self:
         """Feed the network by another rule from now on; returns itself."""
         self.input_spec = spec
@@ -97,11 +120,15 @@ class Segmenter(BaseSegmentor):  # type: ignore[misc]
         return self
 
     def text_for(self, vocabulary: Vocabulary) -> TextFeatures:
-        """The vocabulary's features, encoded once per content of vocabulary and weights."""
-        if self.training:
+        """The vocabulary's features, encoded once per content of vocabulary and weights.
+
+        In training they are encoded anew in each step if something there is trained.
+        """
+        if self.training and self.trains_text:
             return self.encode_vocabulary(vocabulary)
         if vocabulary.digest not in self._text_cache:
-            self._text_cache[vocabulary.digest] = self.encode_vocabulary(vocabulary)
+            with torch.no_grad():
+                self._text_cache[vocabulary.digest] = self.encode_vocabulary(vocabulary)
         return self._text_cache[vocabulary.digest]
 
     def forget_text(self) -> None:
@@ -142,7 +169,9 @@ class Segmenter(BaseSegmentor):  # type: ignore[misc]
         images = inputs if isinstance(inputs, ImageBatch) else self._bare(inputs)
         text = self.text_for(self._current_vocabulary())
         if mode == "loss":
-            return self.loss(images, stack_labels(data_samples or [], images), text)
+            labels = stack_labels(data_samples or [], images)
+            _check_labels(labels, len(text.embeddings))
+            return self.loss(images, labels, text)
         scores = self.segment(images, text)
         if mode == "predict":
             return self._samples(scores, data_samples)
@@ -189,3 +218,10 @@ class Segmenter(BaseSegmentor):  # type: ignore[misc]
         for sample, labels in zip(samples, maps, strict=True):
             sample.set_data({"pred_sem_seg": PixelData(data=labels.long()[None])})
         return samples
+
+
+def _check_labels(labels: Tensor, classes: int) -> None:
+    """No label but those of the classes at hand may reach a loss: an unseen class's least of all."""
+    known = (labels == IGNORED) | (labels < classes)
+    if not bool(known.all()):
+        raise ValueError(f"label {int(labels[~known][0])} in a training batch of {classes} classes")

@@ -97,6 +97,19 @@ class Vocabulary:
         content = json.dumps([self.names, self.seen, self.prompts], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
+    def seen_only(self) -> Vocabulary:
+        """The seen classes alone, in order: what a method is trained with.
+
+        Raises:
+            DataError: no class is seen.
+        """
+        kept = [index for index, seen in enumerate(self.seen) if seen]
+        return Vocabulary(
+            tuple(self.names[index] for index in kept),
+            (True,) * len(kept),
+            tuple(self.prompts[index] for index in kept),
+        )
+
     def with_prompts(self, prompts: Sequence[str]) -> Vocabulary:
         """The same classes, spelt otherwise in prompts."""
         return Vocabulary(self.names, self.seen, tuple(prompts))

@@ -35,6 +35,8 @@ class DatasetCard:
         embedded: made by this package; small; ranks nothing in the real world.
         matched_sides: short and longest side, pixels, of protocol `matched`.
         spellings: author -> K class names as that author's code puts them into prompts.
+        open_train: "module:callable" with signature `(data_root: Path | None) -> Dataset`: the training split, its label
+            maps with all K classes (training itself drops the unseen ones); "" where there is none to open.
     """
 
     name: str
@@ -53,6 +55,7 @@ class DatasetCard:
     ignore: int = 255
     embedded: bool = False
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    open_train: str = ""
 
     def vocabulary(self, spellings: tuple[str, ...] = ()) -> Vocabulary:
         """The classes, spelt for prompts as the first of `spellings` that this dataset knows."""

@@ -1,0 +1,1 @@
+"""Training: a method's recipe through mmengine's Runner; resumable to the same weights."""
