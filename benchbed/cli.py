@@ -17,7 +17,14 @@ Exit codes:
   2    a flag or a name is wrong
   3    data or weights are missing or damaged
   4    part of the plan failed; of a run, the rest is kept
-  130  interrupted; of a run, what was measured is kept: run the same command to go on"""
+  130  interrupted; of a run, what was measured is kept: run the same command to go on;
+       of a training, the state is kept: run the same command with --resume"""
+
+# By command, after "interrupted".
+KEPT: Final = {
+    "run": "; what was measured is kept: run the same command to go on",
+    "train": "; the last state is kept: run the same command with --resume to go on",
+}
 
 OUT = click.option(
     "--out",
@@ -131,6 +138,81 @@ def segment(**flags: Any) -> int:
     return segment_command(SegmentFlags(**flags))
 
 
+@main.command(epilog=EPILOG)
+@click.option("--method", required=True, metavar="M[/VARIANT]", help="Method to train.")
+@click.option("--dataset", required=True, metavar="D", help="Dataset whose seen classes it learns.")
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the dataset lies, e.g. the folder that holds VOCdevkit.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the weights.  [default: benchbed-training/METHOD-VARIANT-DATASET]",
+)
+@click.option("--resume", is_flag=True, help="Go on from the last state in that folder, to the same weights.")
+@click.option(
+    "--amp", is_flag=True, help="Mixed precision: float16 on a graphics card, bfloat16 on a processor."
+)
+@click.option(
+    "--seed", type=int, default=0, metavar="N", show_default=True, help="Of weights, draws and augmentation."
+)
+@DEVICE
+@click.option(
+    "--iterations", type=int, metavar="N", help="At most so many a stage, to try a recipe out; recorded."
+)
+@click.option("--val-every", type=int, metavar="N", help="Seen, unseen and hIoU on val every N iterations.")
+@click.option("--val-limit", type=int, metavar="N", help="Use only the first N images of val for that.")
+@click.option("--save-every", type=int, metavar="N", help="Keep the state every N iterations.")
+@click.option("--workers", type=int, metavar="N", help="Loading processes; the weights do not depend on it.")
+@click.option(
+    "--init",
+    default="",
+    metavar="W",
+    help="Weights to start from, in place of the recipe's: clip=PATH,backbone=PATH or all=PATH; random for none.",
+)
+@click.option("--dry-run", is_flag=True, help="Show stages and what each trains; train nothing.")
+@JSON
+def train(dry_run: bool, as_json: bool, **flags: Any) -> int:
+    """Train a method by its recipe, on the dataset's seen classes alone.
+
+    Several processes: torchrun --nproc-per-node 2 -m benchbed train ...
+
+    \b
+    benchbed train --method san/tiny --dataset shapes --val-every 500 --val-limit 100
+    benchbed train --method lseg --dataset voc --data-root DIR --amp
+    """
+    from benchbed.train_command import train_command
+    from benchbed.training.request import TrainRequest
+
+    return train_command(TrainRequest(**flags), dry_run, as_json)
+
+
+@main.command(epilog=EPILOG)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to put them.  [default: where the variant's card says that its weights ship]",
+)
+def pack(folder: Path, to: Path | None) -> int:
+    """Make the weights that benchbed train left in DIR ship with the package.
+
+    They are stored in half precision, and without what the CLIP of shapes, which ships once, holds already.
+
+    \b
+    benchbed pack benchbed-training/san-tiny-shapes
+    benchbed pack benchbed-training/clip-shapes
+    """
+    from benchbed.pack_command import pack_command
+
+    return pack_command(folder, to)
+
+
 @main.command("list", epilog=EPILOG)
 @click.argument("what", metavar="methods|datasets|protocols")
 @JSON
@@ -171,10 +253,7 @@ def run_cli(arguments: list[str]) -> int:
     except click.UsageError as error:
         return _complain(error.format_message() + _usage(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
-        kept = (
-            "; what was measured is kept: run the same command to go on" if arguments[:1] == ["run"] else ""
-        )
-        return _complain(f"interrupted{kept}", EXIT_INTERRUPTED)
+        return _complain(f"interrupted{KEPT.get(arguments[0], '') if arguments else ''}", EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_DONE

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchbed.errors import UsageError
 from benchbed.method_card import Method, Variant
+from benchbed.trained_config import trained_config
 
 if TYPE_CHECKING:
     from benchbed.segmenter import Segmenter
@@ -165,6 +166,9 @@ def load_method(name: str, checkpoint: str | Path | None = None, **overrides: An
 
     named = chosen.variant.config if "/" in name else {}
     loaded: Segmenter = load_official(
-        chosen.method, chosen.variant, Path(checkpoint), {**named, **overrides}
+        chosen.method,
+        chosen.variant,
+        Path(checkpoint),
+        {**named, **trained_config(Path(checkpoint)), **overrides},
     ).eval()
     return loaded

@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 
-from benchbed.checkpoints import load_official, read_tensors, weights_digest
+from benchbed.checkpoints import load_official, weights_digest
 from benchbed.inference import Inference
+from benchbed.packaged_weights import unpack
 from benchbed.plan import PlanItem
 from benchbed.registry import resolve
 from benchbed.segmenter import Segmenter
+from benchbed.trained_config import trained_config
 from benchbed.vocabulary import Vocabulary
 
 
@@ -68,8 +70,9 @@ def make_subject(item: PlanItem, device: torch.device, random_weights: bool = Fa
 
 
 def config(item: PlanItem) -> dict[str, Any]:
-    """The keyword arguments that were published for this variant on this dataset."""
-    return item.chosen.variant.config_for(item.dataset.card.name)
+    """The keyword arguments that were published for this variant on this dataset, or that its weights were trained with."""
+    published = item.chosen.variant.config_for(item.dataset.card.name)
+    return {**published, **trained_config(item.weights.path)}
 
 
 def _build(item: PlanItem) -> Segmenter:
@@ -78,7 +81,7 @@ def _build(item: PlanItem) -> Segmenter:
         return load_official(item.chosen.method, item.chosen.variant, path, config(item))
     segmenter = _random(item)
     if item.weights.kind == "packaged" and path is not None:
-        segmenter.load_state_dict(read_tensors(path))
+        unpack(path, segmenter)
     return segmenter
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from benchbed.errors import MissingError, UsageError
+from benchbed.method_card import Variant
 from benchbed.registry import METHOD_GROUP, Chosen, names, unknown
 
 RANDOM_NOTE: Final = "random weights: accuracy means nothing"
@@ -123,8 +124,7 @@ def automatic(chosen: Chosen) -> WeightsChoice:
     """
     variant = chosen.variant
     if variant.packaged:
-        package, _, file = variant.packaged.partition(":")
-        return WeightsChoice("packaged", Path(str(files(package) / file)))
+        return WeightsChoice("packaged", packaged_path(variant))
     if variant.weights is not None:
         path = folder() / variant.weights.file
         if path.is_file():
@@ -132,6 +132,12 @@ def automatic(chosen: Chosen) -> WeightsChoice:
     if variant.embedded:
         return RANDOM
     raise MissingError(_how_to_get(chosen))
+
+
+def packaged_path(variant: Variant) -> Path:
+    """Where a variant's shipped weights lie, whether they are there or not."""
+    package, _, file = variant.packaged.partition(":")
+    return Path(str(files(package) / file))
 
 
 def _how_to_get(chosen: Chosen) -> str:

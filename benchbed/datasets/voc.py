@@ -86,6 +86,7 @@ DATASET: Final = DatasetCard(
     matched_sides=(512, 2048),
     background="ignored like void: mask value k is label k - 1; 20 classes, not 21",
     spellings=_SPELLINGS,
+    open_train="benchbed.datasets.voc:open_voc_train",
 )
 
 
@@ -104,3 +105,25 @@ def open_voc(data_root: Path | None) -> VocDataset:
     from benchbed.datasets.voc_reader import VocDataset
 
     return VocDataset(find_voc(data_root))
+
+
+def open_voc_train(data_root: Path | None) -> VocDataset:
+    """Open the training images, with the labels of all 20 classes.
+
+    Where `ImageSets/Segmentation/trainaug.txt` and `SegmentationClassAug` are there, these are the 10,582 images that
+    the published methods train on (VOC's own and SBD's); a mask that `SegmentationClassAug` lacks is taken from
+    `SegmentationClass`. Otherwise they are the 1,464 of `train.txt`. `coverage()` says which.
+
+    Args:
+        data_root: as in `open_voc`.
+
+    Raises:
+        MissingError: no data root was given and `$BENCHBED_DATA` has no VOC.
+        DataError: the folder or its list is missing in part or malformed, or the list shares images with val.
+    """
+    from benchbed.datasets.voc_folder import find_voc
+    from benchbed.datasets.voc_reader import VocDataset
+    from benchbed.datasets.voc_training import training_folder
+
+    folder, split = training_folder(find_voc(data_root))
+    return VocDataset(folder, split)

@@ -29,17 +29,20 @@ class VocFolder:
 
     Attributes:
         root: the folder that holds JPEGImages, SegmentationClass and ImageSets.
+        masks: folders with label maps, below `root`; the first that has an id's is taken.
     """
 
     root: Path
+    masks: tuple[str, ...] = ("SegmentationClass",)
 
     def image(self, name: str) -> Path:
         """The photo of an id."""
         return self.root / "JPEGImages" / f"{name}.jpg"
 
     def mask(self, name: str) -> Path:
-        """The label map of an id."""
-        return self.root / "SegmentationClass" / f"{name}.png"
+        """The label map of an id; where no folder has it, the first folder's file, which is then missing."""
+        paths = [self.root / folder / f"{name}.png" for folder in self.masks]
+        return next((path for path in paths[:-1] if path.is_file()), paths[-1])
 
     def list_file(self, split: str) -> Path:
         """The list of a split's ids."""

@@ -6,9 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchbed.datasets.dataset import Dataset, Sample
 from benchbed.datasets.image_file import read_photo
 from benchbed.datasets.label_png import label_table, read_label_png, to_labels
+from benchbed.datasets.matching_sizes import check_sizes
 from benchbed.datasets.voc import DATASET
 from benchbed.datasets.voc_folder import HOW_TO_GET, VocFolder
 from benchbed.datasets.voc_palette import check_palette
@@ -18,6 +22,8 @@ from benchbed.errors import DataError
 # void are ignored, class k of the mask is label k - 1. mmsegmentation calls it `reduce_zero_label`.
 TABLE: Final = label_table({0: 255, 255: 255} | {raw: raw - 1 for raw in range(1, 21)})
 _EXPECTED: Final = "0 (background), 1 to 20 (the classes) and 255 (void)"
+# Images in the official lists; trainaug is VOC's train and SBD without val (mmsegmentation's voc_aug.py, AUG_LEN).
+FULL_SIZES: Final = {"val": DATASET.full_size, "train": 1464, "trainaug": 10582}
 
 
 class VocDataset(Dataset):
@@ -29,15 +35,16 @@ class VocDataset(Dataset):
 
     card = DATASET
 
-    def __init__(self, folder: VocFolder) -> None:
+    def __init__(self, folder: VocFolder, split: str = DATASET.split) -> None:
         self.folder = folder
-        self._ids = folder.names(DATASET.split)
-        if len(self._ids) > DATASET.full_size:
+        self.split = split
+        self._ids = folder.names(split)
+        if len(self._ids) > FULL_SIZES[split]:
             raise DataError(
-                f"{folder.list_file(DATASET.split)} names {len(self._ids):,} images: "
-                f"the official {DATASET.split} has {DATASET.full_size:,}, so this is another list; {HOW_TO_GET}"
+                f"{folder.list_file(split)} names {len(self._ids):,} images: "
+                f"the official {split} has {FULL_SIZES[split]:,}, so this is another list; {HOW_TO_GET}"
             )
-        self._sizes = folder.file_sizes(self._ids, DATASET.split)
+        self._sizes = folder.file_sizes(self._ids, split)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -56,7 +63,7 @@ class VocDataset(Dataset):
         Sizes instead of contents keep opening cheap on a slow disk: a re-encoded image or a redrawn mask
         changes its size; an edit that keeps the size to the byte goes unnoticed.
         """
-        lines = [f"voc 2012 {DATASET.split}"]
+        lines = [f"voc 2012 {self.split}"]
         lines += [
             f"{name} {image} {mask}" for name, (image, mask) in zip(self._ids, self._sizes, strict=True)
         ]
@@ -70,18 +77,23 @@ class VocDataset(Dataset):
             IndexError: no such sample.
         """
         name = self._ids[index]
-        image_path, mask_path = self.folder.image(name), self.folder.mask(name)
-        image, mask = read_photo(image_path), read_label_png(mask_path)
-        if image.shape[:2] != mask.indices.shape:
-            raise DataError(
-                f"{image_path} is {_size(image.shape)} "
-                f"but its mask {mask_path} is {_size(mask.indices.shape)} (width x height): "
-                "equal sizes are expected; put the dataset's own pair there"
-            )
-        labels = to_labels(mask, TABLE, _EXPECTED)
-        check_palette(mask)
+        image, labels = read_photo(self.folder.image(name)), self.labels(index)
+        check_sizes(self.folder.image(name), image, self.folder.mask(name), labels)
         return Sample(name, image, labels)
 
+    def labels(self, index: int) -> NDArray[np.uint8]:
+        """The labels of one sample alone; its photo is not read.
 
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]} x {shape[0]}"
+        Raises:
+            DataError: the file is damaged, no label PNG, or holds labels out of range.
+            IndexError: no such sample.
+        """
+        mask = read_label_png(self.folder.mask(self._ids[index]))
+        labels = to_labels(mask, TABLE, _EXPECTED)
+        check_palette(mask)
+        return labels
+
+    def coverage(self, used: int | None = None) -> str:
+        """How much of the official list this is; a training list is named."""
+        name = "" if self.split == DATASET.split else f" of {self.split}"
+        return f"{len(self) if used is None else used:,} of {FULL_SIZES[self.split]:,} images{name}"

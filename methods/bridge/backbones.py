@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import timm
@@ -24,6 +25,25 @@ def backbone(name: str) -> nn.Module:
     width = 0.5 if name == "mobilenetv2-half" else 1.0
     # Stages 2, 3, 5 and 7 of its seven: the last at strides 4, 8, 16 and 32.
     return mmseg_backbone({"type": "mmseg.MobileNetV2", "widen_factor": width, "out_indices": (1, 2, 4, 6)})
+
+
+# Of classifiers: what follows the last stage. "conv2." is MobileNetV2's convolution to 1,280 channels; the final norm is
+# EfficientFormer's.
+_UNUSED: Final = ("head.", "head_dist.", "norm.", "fc.", "conv2.")
+
+
+def pretrained(body: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An ImageNet classifier's tensors by the names of `backbone(...)`, those left out that follow its last stage.
+
+    Args:
+        body: of `backbone`; its own step counts of norms stay where a file has none.
+        tensors: by mmpretrain's names (`backbone.` in front) or timm's.
+    """
+    prefix = "net." if isinstance(body, Xception | EfficientFormer) else ""
+    own = {n: value for n, value in body.state_dict().items() if n.endswith("num_batches_tracked")}
+    bare = {name.removeprefix("backbone."): value for name, value in tensors.items()}
+    kept = {f"{prefix}{name}": value for name, value in bare.items() if not name.startswith(_UNUSED)}
+    return {**own, **kept}
 
 
 class Xception(nn.Module):

@@ -138,4 +138,5 @@ METHOD: Final = Method(
         ),
     ),
     load="methods.bridge.checkpoint:load",
+    recipe="methods.bridge.recipe:recipe",
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchbed.checkpoints import Conversion
+from benchbed.checkpoints import Conversion, assign
 from benchbed.clip import TextTower
 from benchbed.images import ImageBatch
 from benchbed.mmseg_input import IGNORED
@@ -17,9 +17,11 @@ from benchbed.scores import DenseScores
 from benchbed.segmenter import Segmenter, TextFeatures
 from benchbed.stages import stage
 from benchbed.vocabulary import Vocabulary
-from methods.bridge.backbones import backbone
+from methods.bridge.backbones import backbone, pretrained
 from methods.bridge.sizes import BridgeSize, plain
 from methods.bridge.two_way import BridgeLayer
+from methods.parts.full_precision import full_precision
+from methods.parts.pixel_training import begin_pixels
 
 TEMPERATURE: Final = 0.07  # DenseCLIP's tau
 PROMPT_SCALE: Final = 1e-4  # initial value of DenseCLIP's `gamma` on what images add to text
@@ -96,14 +98,14 @@ class Bridge(Segmenter):
     def similarities(self, features: Tensor, classes: Tensor) -> Tensor:
         """Cosines over the temperature, [B, K, h, w]; float32, since 1 / 0.07 would enlarge half precision's rounding."""
         pixels = self.embed(features).flatten(2)
-        with _full_precision(features.device.type):
+        with full_precision(features):
             cosines: Tensor = F.normalize(classes.float(), dim=-1) @ F.normalize(pixels.float(), dim=1)
             maps: Tensor = (cosines / TEMPERATURE).unflatten(2, features.shape[2:])
             return maps
 
     def refined(self, similarities: Tensor) -> Tensor:
         """Enlarged, then one 3x3 convolution over each class's map, the same for all: K may differ from training's."""
-        with _full_precision(similarities.device.type):
+        with full_precision(similarities):
             scale = self.size.upsample
             if scale > 1:
                 sides = [side * scale for side in similarities.shape[2:]]
@@ -111,6 +113,23 @@ class Bridge(Segmenter):
             single = similarities.flatten(0, 1)[:, None]
             logits: Tensor = self.refine(single)
             return logits.view_as(similarities)
+
+    def take_backbone(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy an ImageNet classifier's tensors, without what follows the last stage.
+
+        Raises:
+            CheckpointError: of another backbone.
+        """
+        assign(self.backbone, pretrained(self.backbone, tensors))
+
+    def begin_stage(self, name: str, **choices: Any) -> Self:
+        """Stage `pixels`: all but the text tower learns.
+
+        Raises:
+            UsageError: another stage, or choices.
+        """
+        begin_pixels(self, name, choices)
+        return self
 
     def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
         """Cross entropy at the input's resolution, over the classes of `text` alone: the seen ones.
@@ -128,11 +147,6 @@ class Bridge(Segmenter):
 
 def _reduced(channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width))
-
-
-def _full_precision(device: str) -> AbstractContextManager[Any]:
-    """No autocast inside; the meta device, where costs are counted, has none to switch off."""
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def build(**keywords: Any) -> Bridge:

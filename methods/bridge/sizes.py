@@ -6,14 +6,14 @@ below is shared/reference/methods/lightweight-bridge.md, section 3, ours.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 from benchbed.clip_sizes import CLIP_SIZES, VIT_B16, ClipSize
 from benchbed.errors import UsageError
 from benchbed.input_spec import IMAGENET_MEAN, IMAGENET_STD, InputSpec
+from methods.parts.keywords import keywords_of, one_of
 
 # Channels of each backbone's four stages, at strides 4, 8, 16 and 32.
 CHANNELS: Final = {
@@ -73,9 +73,7 @@ class BridgeSize:
     longest_side: int = 2048
 
     def __post_init__(self) -> None:
-        if self.backbone not in CHANNELS:
-            near = _near(self.backbone, list(CHANNELS))
-            raise UsageError(f"backbone={self.backbone!r}: {near}known are {', '.join(CHANNELS)}")
+        one_of("backbone", self.backbone, CHANNELS)
         if not self.stages or sorted(set(self.stages) & {1, 2, 3, 4}) != list(self.stages):
             raise UsageError(
                 f"stages={self.stages}: expected some of 1, 2, 3, 4, rising, e.g. (4,) or (3, 4)"
@@ -114,24 +112,4 @@ def plain(keywords: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: a keyword or a CLIP that there is none of; the message has the nearest names.
     """
-    known = [field.name for field in fields(BridgeSize)]
-    for name in keywords:
-        if name not in known:
-            near = _near(name, known)
-            raise UsageError(f"the bridge has no keyword {name!r}: {near}known are {', '.join(known)}")
-    values = dict(keywords)
-    text = values.get("text")
-    if isinstance(text, str):
-        if text not in CLIP_SIZES:
-            near = _near(text, list(CLIP_SIZES))
-            raise UsageError(f"text={text!r}: {near}known are {', '.join(CLIP_SIZES)}")
-        values["text"] = CLIP_SIZES[text]
-    for name in ("stages", "templates"):
-        if name in values:
-            values[name] = tuple(values[name])
-    return values
-
-
-def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=2)
-    return f"did you mean {' or '.join(near)}? " if near else ""
+    return keywords_of("the bridge", BridgeSize, keywords, "text", CLIP_SIZES)

@@ -77,8 +77,9 @@ METHOD = Method(
             embedded=True,
             backbone="ResNet of five blocks with MaskFormer",
             clip="the embedded dataset's, frozen but for learned positions",
-            params=(5_489_584, 180_544),
+            params=(5_506_160, 180_544),
         ),
     ),
     load="methods.deop.checkpoint:load",
+    recipe="methods.deop.recipe:recipe",
 )

@@ -9,10 +9,17 @@ from typing import Final
 from torch import Tensor
 
 from benchbed.checkpoints import assign
-from benchbed.errors import CheckpointError
 from methods.deop.model import DeOP, build, named_size
 from methods.deop.sizes import DeOPSize
-from methods.parts.inferred_sizes import clip_size, grid_side, members, proposal_size, resnet_size, shape
+from methods.parts.inferred_sizes import (
+    check_named,
+    clip_size,
+    grid_side,
+    members,
+    proposal_size,
+    resnet_size,
+    shape,
+)
 
 CLIP: Final = "clip_adapter.clip_model."
 # Official prefix -> ours, the first match counts. backbone., sem_seg_head., decoder. and query_embedding. stay.
@@ -58,7 +65,7 @@ def load(
     names = {name: _renamed(name) for name in tensors if name not in IGNORED}
     found = inferred(tensors, layers_mask_guided, tuple(multi_grid), heads, heatmap_heads)
     if size is not None:
-        found = _checked(found, size)
+        check_named(found, named_size(size), "deop", size)
     segmenter = build(found, short_side, longest_side)
     ignored = {name: reason for name, reason in IGNORED.items() if name in tensors}
     conversion = assign(segmenter, {new: tensors[old] for old, new in names.items()}, ignored)
@@ -98,17 +105,6 @@ def inferred(
         heatmap_heads=heatmap_heads,
         heatmap_feedforward=shape(tensors, "decoder.layers.0.linear1.weight", 2)[0],
         context_vectors=shape(tensors, "clip_adapter.prompt_learner.prefix_prompt", 2)[0],
-    )
-
-
-def _checked(found: DeOPSize, name: str) -> DeOPSize:
-    expected = named_size(name)
-    if found == expected:
-        return expected
-    parts = [part for part in vars(expected) if getattr(found, part) != getattr(expected, part)]
-    raise CheckpointError(
-        f"is no deop/{name}: {parts[0]} is {getattr(found, parts[0])}, expected {getattr(expected, parts[0])}; "
-        "load it as plain 'deop' to take all sizes from the file"
     )
 
 

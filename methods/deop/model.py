@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, Self
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,8 @@ from benchbed.vocabulary import Vocabulary
 from methods.deop.clip_pass import SeveredTower
 from methods.deop.heatmap_decoder import HeatmapDecoder
 from methods.deop.sizes import SIZES, DeOPSize
+from methods.deop.training import DeOPStage, PromptStage, deop_stage, object_loss
+from methods.parts.full_precision import full_precision
 from methods.parts.prompt_learner import PromptLearner
 from methods.parts.proposal_network import ProposalHead
 from methods.parts.resnet import ResNet
@@ -40,6 +42,8 @@ class DeOP(Segmenter):
 
     clip_prefixes = ("visual.", "text.")
     text_prefixes = ("text.", "prompt.")
+    temperature = TEMPERATURE
+    _stage: DeOPStage | None = None
 
     def __init__(self, size: DeOPSize, input_spec: InputSpec) -> None:
         super().__init__(input_spec)
@@ -55,9 +59,10 @@ class DeOP(Segmenter):
         self.non_object_embedding = nn.Parameter(torch.randn(1, width) * width**-0.5)
         self.query_embedding = nn.Embedding(size.proposals.queries, width)
         self.decoder = HeatmapDecoder(size)
-        self._freeze()
+        self.freeze()
 
-    def _freeze(self) -> None:
+    def freeze(self) -> None:
+        """Say by `requires_grad` what the last stage trains."""
         self.requires_grad_(False)
         for part in (self.decoder, self.query_embedding, self.prompt):
             part.requires_grad_(True)
@@ -87,13 +92,52 @@ class DeOP(Segmenter):
             probabilities = self.class_logits(anchors, text).softmax(dim=-1)[..., :-1]
         return MaskScores(mask_logits, probabilities, images.geometry, order="resize-scores")
 
+    def begin_stage(self, name: str, **choices: Any) -> Self:
+        """Enter `prompts`, `proposals` or `one-pass`; `choices` as for `training.deop_stage`.
+
+        Raises:
+            UsageError: no such stage, or a size without the class head that `proposals` needs.
+        """
+        self._stage = deop_stage(name, choices)
+        self._stage.begin(self)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch; in a stage, parts that it must leave alone stay in evaluation mode."""
+        super().train(mode)
+        if mode and self._stage is not None:
+            for part in self._stage.still(self):
+                part.eval()
+        return self
+
+    def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """The losses of the stage begun, by name.
+
+        Raises:
+            UsageError: no stage was begun.
+        """
+        if self._stage is None:
+            raise UsageError(
+                "DeOP is not in training: call begin_stage('prompts'), ('proposals') or ('one-pass') first"
+            )
+        return self._stage.losses(self, images.tensor, labels, text)
+
+    def object_loss(self, images: Tensor, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """Stage `prompts` on crops that are ready: see `methods.deop.training.object_loss`; [B, 3, S, S], [B] and K classes.
+
+        Raises:
+            UsageError: another stage was begun, or none.
+        """
+        if not isinstance(self._stage, PromptStage):
+            raise UsageError("DeOP does not train its prompt: call begin_stage('prompts') first")
+        return object_loss(self, images, labels, text)
+
     def class_logits(self, anchors: Tensor, text: TextFeatures) -> Tensor:
         """100 * cosine of proposals [B, Q, D] with classes and no-object, the last column: [B, Q, K + 1] float32.
 
         Kept out of autocast: at a temperature of 100 bfloat16 would round logits to the nearest half.
         """
-        device = "cpu" if anchors.is_meta else anchors.device.type  # shapes alone know no autocast
-        with torch.autocast(device, enabled=False):
+        with full_precision(anchors):
             return TEMPERATURE * anchors.float() @ self.classifier(text).float().T
 
     def classifier(self, text: TextFeatures) -> Tensor:

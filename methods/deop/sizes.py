@@ -49,7 +49,7 @@ R101C_VIT_B16: Final = DeOPSize()
 TINY_SIZE: Final = DeOPSize(
     clip=TINY,
     backbone=ResNetSize((1, 1, 2, 1), "deeplab", 32, 16, 64, (1,), norm="BN"),
-    proposals=ProposalSize(64, 64, 64, 4, 128, 2, 30, class_embed=()),
+    proposals=ProposalSize(64, 64, 64, 4, 128, 2, 30, class_embed=(128, TINY.embed_dim)),
     severed=(3,),
     position_layers=(1, 2),
     position_grid=16,

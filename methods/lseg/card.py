@@ -30,6 +30,21 @@ _VIT_B32: Final[dict[str, Any]] = {
     "text": "vit-b32",
 }
 _RN101: Final[dict[str, Any]] = {"encoder": "resnet101", "pyramid": (256, 512, 1024, 2048), "text": "vit-b32"}
+# Ours, to train on a few hundred photos and two cores; the text tower is ViT-B/16's, whose class vectors are at hand.
+_SMALL: Final[dict[str, Any]] = {
+    "encoder": "vit",
+    "width": 192,
+    "layers": 6,
+    "heads": 3,
+    "patch": 16,
+    "table_image": 256,
+    "hooks": (1, 2, 4, 5),
+    "pyramid": (48, 96, 128, 128),
+    "features": 64,
+    "text": "vit-b16",
+    "short_side": 256,
+    "longest_side": 512,
+}
 # Ours: patches of 8, so that a 128-pixel scene has 256 tokens.
 _TINY: Final[dict[str, Any]] = {
     "encoder": "vit",
@@ -155,6 +170,11 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "clip": "text tower of ViT-B/32, frozen",
         "params": (123_435_072, 60_006_976),
     },
+    "small": {
+        "backbone": "ViT of 6 blocks 192 wide with DPT decoder",
+        "clip": "text tower of ViT-B/16, frozen",
+        "params": (67_687_008, 4_258_912),
+    },
     "tiny": {
         "backbone": "ViT of 4 blocks 96 wide with DPT decoder",
         "clip": "text tower of the embedded dataset's, frozen",
@@ -200,6 +220,12 @@ METHOD: Final = Method(
             _FOLD3,
         ),
         _variant(
+            "small",
+            "small ViT and DPT decoder (ours), short side 256: a check that training works on few photos, no result",
+            _SMALL,
+            None,
+        ),
+        _variant(
             "tiny",
             "small ViT and DPT decoder, the embedded dataset's text tower, short side 128",
             _TINY,
@@ -208,4 +234,5 @@ METHOD: Final = Method(
         ),
     ),
     load="methods.lseg.checkpoint:load",
+    recipe="methods.lseg.recipe:recipe",
 )

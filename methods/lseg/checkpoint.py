@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
 
@@ -14,13 +14,17 @@ from benchbed.errors import CheckpointError, UsageError
 from methods.lseg import key_names
 from methods.lseg.model import LSeg
 from methods.lseg.sizes import VIT_B32, LSegSize, even_hooks, plain, usual_heads
+from methods.parts.word_vectors import Embeddings, WordVectors, word_vectors
+
+_TABLE: Final = "words.vectors"
 
 
-def load(tensors: Mapping[str, Tensor], **overrides: Any) -> LSeg:
+def load(tensors: Mapping[str, Tensor], embeddings: Embeddings | None = None, **overrides: Any) -> LSeg:
     """Build an LSeg from the authors' or our own tensors.
 
     Args:
         tensors: by their names in the file, `net.` in front or not.
+        embeddings: class vectors; needed where the file has no text tower.
         overrides: `LSegSize`'s fields. What shapes cannot tell: `heads` (width / 64), `hooks` (the last block of each
             quarter), `regularisation` of a checkpoint that has such a block, with its `depth` and `activation`, and
             how to infer: `similarity`, `evaluation` and its sizes.
@@ -29,33 +33,46 @@ def load(tensors: Mapping[str, Tensor], **overrides: Any) -> LSeg:
         The segmenter; its `conversion` names every tensor used, and those ignored with the reason.
 
     Raises:
-        UsageError: an unknown keyword.
-        CheckpointError: of another method or size, a tensor missing or left over, or a size asked for that is not the
-            checkpoint's.
+        UsageError: an unknown keyword, or embeddings that are none.
+        CheckpointError: of another method or size, a tensor missing or left over, a size asked for that is not the
+            checkpoint's, or no class vectors anywhere.
     """
     given = plain(overrides)
-    ignored = key_names.ignored(tensors)
+    words = None if embeddings is None else word_vectors(embeddings)
+    ignored = {**key_names.ignored(tensors), **_replaced(tensors, words)}
     sources = {key_names.ours(name): name for name in tensors if name not in ignored}
     renamed = {name: tensors[source] for name, source in sources.items()}
-    segmenter = LSeg(_settled(sizes_told_by(renamed), given))
-    conversion = assign(segmenter, renamed, ignored)
-    segmenter.conversion = replace(conversion, used=tuple(sources[name] for name in conversion.used))
+    segmenter = LSeg(_settled(sizes_told_by(renamed, words), given), words)
+    table = {} if words is None else {_TABLE: words.vectors}
+    conversion = assign(segmenter, {**renamed, **table}, ignored)
+    used = tuple(sources[name] for name in conversion.used if name in sources)
+    segmenter.conversion = replace(conversion, used=used)
     return segmenter
 
 
-def sizes_told_by(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def _replaced(tensors: Mapping[str, Tensor], words: WordVectors | None) -> dict[str, str]:
+    """The file's own text tower or table, where vectors were given."""
+    if words is None:
+        return {}
+    text = [name for name in tensors if key_names.ours(name).startswith(("text.", _TABLE))]
+    return dict.fromkeys(text, "the vectors given are used instead")
+
+
+def sizes_told_by(tensors: Mapping[str, Tensor], words: WordVectors | None = None) -> dict[str, Any]:
     """Every field of `LSegSize` that shapes tell, from tensors by our names.
 
     Raises:
-        CheckpointError: a tensor that every LSeg has is missing.
+        CheckpointError: a tensor that every LSeg has is missing, or there are no class vectors.
     """
     try:
         laterals = [tensors[f"decoder.lateral.{level}.weight"] for level in range(4)]
         told: dict[str, Any] = {
             "pyramid": tuple(lateral.shape[1] for lateral in laterals),
             "features": laterals[0].shape[0],
-            "text": _text_of(tensors),
         }
+        dim = tensors["decoder.head.weight"].shape[0]
+        if words is None:
+            told["text"] = _text_of(tensors, dim)
         told.update({"encoder": "resnet101"} if "encoder.layer1.0.weight" in tensors else _vit_of(tensors))
     except KeyError as error:
         raise CheckpointError(
@@ -65,6 +82,11 @@ def sizes_told_by(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         raise CheckpointError(
             f"a tensor has an unexpected number of axes ({error}); is it of another method?"
         ) from error
+    if words is not None and words.dim != dim:
+        raise CheckpointError(
+            f"the checkpoint's pixel embeddings have {dim} numbers, the given class vectors {words.dim}; "
+            "give the vectors it was trained with"
+        )
     if "regularise.depthwise.weight" not in tensors:
         told["regularisation"] = "none"
     return told
@@ -77,8 +99,13 @@ def _vit_of(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {"encoder": "vit", "width": width, "patch": patch, "table_image": side * patch, "layers": layers}
 
 
-def _text_of(tensors: Mapping[str, Tensor]) -> ClipSize:
+def _text_of(tensors: Mapping[str, Tensor], dim: int) -> ClipSize:
     """The text tower's sizes; an image tower's stay those of ViT-B/32, since there is none."""
+    if _TABLE in tensors:
+        raise CheckpointError(
+            "the checkpoint was trained with class vectors instead of a text tower, and holds no names of theirs; give them "
+            f"as embeddings= (class name -> {dim} numbers)"
+        )
     words, text_width = tensors["text.token_embedding.weight"].shape
     return replace(
         VIT_B32,

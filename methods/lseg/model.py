@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchbed.checkpoints import Conversion
+from benchbed.checkpoints import Conversion, assign
 from benchbed.clip import TextTower
 from benchbed.images import ImageBatch
 from benchbed.mmseg_input import IGNORED
@@ -17,15 +18,19 @@ from benchbed.scores import DenseScores
 from benchbed.segmenter import Segmenter, TextFeatures
 from benchbed.stages import stage
 from benchbed.vocabulary import Vocabulary
+from methods.lseg import pretrained
 from methods.lseg.decoder import Decoder, doubled
 from methods.lseg.framing import black, blackened
 from methods.lseg.reassemble import Reassemble
 from methods.lseg.regularisation import Regularisation
 from methods.lseg.resnet import ResNetEncoder
-from methods.lseg.similarity import no_autocast, similarities
+from methods.lseg.similarity import similarities
 from methods.lseg.sizes import STRIDES, LSegSize, plain
 from methods.lseg.sliding import multi_scale
 from methods.lseg.vit import VitEncoder
+from methods.parts.full_precision import full_precision
+from methods.parts.pixel_training import begin_pixels
+from methods.parts.word_vectors import Embeddings, WordVectors, word_vectors
 
 BARE: Final = ("{}",)  # clip.tokenize(labels): no template
 OTHERS: Final = "others"  # the first label of every zero-shot episode (lseg_net_zs.py); the demo says "other"
@@ -39,32 +44,43 @@ class LSeg(Segmenter):
 
     Args:
         size: all sizes and choices.
+        words: class vectors in place of CLIP's text tower, which is then not built.
     """
 
     clip_prefixes = ("text.",)
     text_prefixes = ("text.",)
 
-    def __init__(self, size: LSegSize) -> None:
+    def __init__(self, size: LSegSize, words: WordVectors | None = None) -> None:
         super().__init__(size.inputs)
         self.size = size
         self.conversion: Conversion | None = None
-        self.text = TextTower(size.text)
+        self.text = TextTower(size.text) if words is None else None
+        self.words = words
         self.encoder = VitEncoder(size) if size.encoder == "vit" else ResNetEncoder()
         self.reassemble = nn.ModuleList(
             Reassemble(size.width, channels, size.patch, stride)
             for channels, stride in zip(size.pyramid, STRIDES, strict=True)
             if size.encoder == "vit"
         )
-        self.decoder = Decoder(size.pyramid, size.features, size.text.embed_dim)
+        dim = size.text.embed_dim if words is None else words.dim
+        self.decoder = Decoder(size.pyramid, size.features, dim)
         self.regularise = (
             None
             if size.regularisation == "none"
             else Regularisation(size.regularisation, size.depth, size.activation)
         )
-        self.text.requires_grad_(False)  # not among the optimiser's groups (lsegmentation_module.py)
+        if self.text is not None:
+            self.text.requires_grad_(False)  # not among the optimiser's groups (lsegmentation_module.py)
 
     def encode_vocabulary(self, vocabulary: Vocabulary) -> TextFeatures:
-        """[K, D] unit-norm embeddings of the bare prompts."""
+        """[K, D] unit-norm embeddings of the bare prompts.
+
+        Raises:
+            UsageError: word vectors were given, and a class has none.
+        """
+        if self.words is not None:
+            return TextFeatures(self.words(vocabulary))
+        assert self.text is not None
         return TextFeatures(self.text.encode_words(vocabulary.prompts, BARE))
 
     def segment(self, images: ImageBatch, text: TextFeatures) -> DenseScores:
@@ -90,7 +106,7 @@ class LSeg(Segmenter):
         return [part(level, grid) for part, level in zip(self.reassemble, tokens, strict=True)]
 
     def _regularised(self, logits: Tensor) -> Tensor:
-        with no_autocast(logits):
+        with full_precision(logits):
             return self.regularise(logits)  # type: ignore[misc,no-any-return]
 
     def sweep(self, images: ImageBatch, text: TextFeatures) -> DenseScores:
@@ -105,6 +121,23 @@ class LSeg(Segmenter):
             )
             rows.append(F.pad(scores, (0, width - scores.shape[3], 0, height - scores.shape[2])))
         return DenseScores(torch.cat(rows), images.geometry, align_corners=True)
+
+    def take_backbone(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy the tensors of timm's ViT or torchvision's ResNet, without what follows the last block that is read.
+
+        Raises:
+            CheckpointError: of another network or size.
+        """
+        assign(self.encoder, pretrained.encoder_tensors(self.encoder, tensors))
+
+    def begin_stage(self, name: str, **choices: Any) -> Self:
+        """Stage `pixels`: all but the text tower learns.
+
+        Raises:
+            UsageError: another stage, or choices.
+        """
+        begin_pixels(self, name, choices)
+        return self
 
     def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
         """Plain cross entropy at full resolution, without a learned temperature or an auxiliary head.
@@ -125,10 +158,15 @@ def episode(name: str) -> Vocabulary:
     return Vocabulary((OTHERS, name), (True, False))
 
 
-def build(**keywords: Any) -> LSeg:
-    """An LSeg with random weights; the keywords are `LSegSize`'s, with `text` also by name.
+def build(embeddings: Embeddings | None = None, **keywords: Any) -> LSeg:
+    """An LSeg with random weights.
+
+    Args:
+        embeddings: exact class vectors in place of CLIP's text tower (`word_vectors`).
+        keywords: `LSegSize`'s fields, with `text` also by name.
 
     Raises:
-        UsageError: an unknown keyword, or sizes that do not fit together.
+        UsageError: an unknown keyword, sizes that do not fit together, or vectors that are none.
     """
-    return LSeg(replace(LSegSize(), **plain(keywords)))
+    size = replace(LSegSize(), **plain(keywords))
+    return LSeg(size, None if embeddings is None else word_vectors(embeddings))

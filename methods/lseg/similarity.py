@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from typing import Final
 
-import torch
 from torch import Tensor
+
+from methods.parts.full_precision import full_precision
 
 # A constant: `nn.Parameter(...).exp()` is no parameter, is not trained and not in any checkpoint (lseg_net.py).
 LOGIT_SCALE: Final = 1 / 0.07
@@ -23,7 +23,7 @@ def similarities(pixels: Tensor, labels: Tensor, rounding: str = "fp32") -> Tens
     Returns:
         [B, K, h, w].
     """
-    with no_autocast(pixels):
+    with full_precision(pixels):
         rows = pixels.permute(0, 2, 3, 1).float()
         norms = rows.norm(dim=-1, keepdim=True)
         rounded = _half_product if rounding == "fp16" else _float_product
@@ -39,9 +39,3 @@ def _half_product(rows: Tensor, norms: Tensor, labels: Tensor) -> Tensor:
     """`(scale * pixel.half()) @ label.half()`, sums in float32 as on tensor cores, the result rounded to half."""
     scaled = (rows / norms).half() * LOGIT_SCALE
     return (scaled.float() @ labels.half().float().T).half().float()
-
-
-def no_autocast(like: Tensor) -> AbstractContextManager[Any]:
-    """Autocast off on a tensor's device; the meta device, where costs are counted, has none to switch off."""
-    device = like.device.type
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 from benchbed.clip_sizes import CLIP_SIZES, HEAD_WIDTH, ClipSize
 from benchbed.errors import UsageError
 from benchbed.input_spec import IMAGENET_MEAN, IMAGENET_STD, InputSpec
+from methods.parts.keywords import keywords_of, one_of
 
 # OpenAI's ViT-B/32, whose text tower LSeg uses (open_clip model config ViT-B-32-quickgelu).
 VIT_B32: Final = ClipSize(512, 224, 32, 768, 12, 512, 12)
@@ -83,11 +83,11 @@ class LSegSize:
     longest_side: int = 480
 
     def __post_init__(self) -> None:
-        _one_of("encoder", self.encoder, ENCODERS)
-        _one_of("regularisation", self.regularisation, REGULARISATIONS)
-        _one_of("activation", self.activation, ACTIVATIONS)
-        _one_of("similarity", self.similarity, SIMILARITIES)
-        _one_of("evaluation", self.evaluation, EVALUATIONS)
+        one_of("encoder", self.encoder, ENCODERS)
+        one_of("regularisation", self.regularisation, REGULARISATIONS)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("similarity", self.similarity, SIMILARITIES)
+        one_of("evaluation", self.evaluation, EVALUATIONS)
         if len(self.pyramid) != len(STRIDES):
             raise UsageError(f"pyramid={self.pyramid}: expected {len(STRIDES)} channel counts, one a level")
         if self.encoder == "vit":
@@ -146,26 +146,4 @@ def plain(keywords: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: a keyword or a CLIP that there is none of; the message has the nearest names.
     """
-    known = [field.name for field in fields(LSegSize)]
-    for name in keywords:
-        if name not in known:
-            raise UsageError(
-                f"LSeg has no keyword {name!r}: {_near(name, known)}known are {', '.join(known)}"
-            )
-    values = dict(keywords)
-    if isinstance(values.get("text"), str):
-        _one_of("text", values["text"], tuple(TEXT_SIZES))
-        values["text"] = TEXT_SIZES[values["text"]]
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-
-
-def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(
-            f"{field}={value!r}: {_near(str(value), list(known))}expected one of {', '.join(known)}"
-        )
-
-
-def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=2)
-    return f"did you mean {' or '.join(near)}? " if near else ""
+    return keywords_of("LSeg", LSegSize, keywords, "text", TEXT_SIZES)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
 
 from benchbed.checkpoints import assign
 from benchbed.clip_sizes import ClipSize
+from benchbed.clip_weights import CLIP_IGNORED, whole_table
 from benchbed.errors import CheckpointError
 from methods.maskclip.model import MaskCLIP, build
 
-IGNORED = {
-    "logit_scale": "argmax needs no temperature",
-    "input_resolution": "read from the position table",
-    "context_length": "read from the position table",
-    "vocab_size": "read from the token table",
-    "attn_mask": "made anew: the causal mask",
-}
+IGNORED: Final = {"logit_scale": "argmax needs no temperature", **CLIP_IGNORED}
 
 
 def load(tensors: Mapping[str, Tensor], **overrides: Any) -> MaskCLIP:
@@ -28,6 +23,7 @@ def load(tensors: Mapping[str, Tensor], **overrides: Any) -> MaskCLIP:
         CheckpointError: not a ViT CLIP with both towers, or a tensor is missing or left over.
     """
     overrides.pop("clip", None)
+    tensors = whole_table(tensors)
     segmenter = build(size=size_of(tensors), **overrides)
     ignored = {name: reason for name, reason in IGNORED.items() if name in tensors}
     renamed = {

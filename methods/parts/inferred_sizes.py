@@ -103,3 +103,17 @@ def clip_size(tensors: Tensors, prefix: str = "clip_adapter.clip_model.") -> Cli
 def grid_side(rows: int) -> int:
     """Side of the square grid behind a position table of 1 + side * side rows."""
     return isqrt(rows - 1)
+
+
+def check_named(found: object, expected: object, method: str, name: str) -> None:
+    """A checkpoint that was asked for by a variant's name must have its sizes.
+
+    Raises:
+        CheckpointError: it has not; the message names the first that differs.
+    """
+    for part, size in vars(expected).items():
+        if getattr(found, part) != size:
+            raise CheckpointError(
+                f"is no {method}/{name}: {part} is {getattr(found, part)}, expected {size}; "
+                f"load it as plain {method!r} to take all sizes from the file"
+            )

@@ -153,4 +153,5 @@ METHOD: Final = Method(
         ),
     ),
     load="methods.san.checkpoint:load",
+    recipe="methods.san.recipe:recipe",
 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.parts.mlp import MLP
 from methods.san.sizes import SanSize
 
 MLP_LAYERS: Final = 3  # MLP_NUM_LAYERS of the released configurations
@@ -28,31 +27,17 @@ class Proposals:
     bias: Tensor
 
 
-class MLP(nn.Module):
-    """Linear layers over the last axis with ReLU between them; 1x1 convolutions in the official code."""
-
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__()
-        widths = [inputs, *[hidden] * (MLP_LAYERS - 1), outputs]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., inputs] to [..., outputs]."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = F.relu(layer(x))
-        return last(x)  # type: ignore[no-any-return]
-
-
 class MaskDecoder(nn.Module):
     """Dot products of queries with pixels; one embedding of the queries serves masks and biases."""
 
     def __init__(self, size: SanSize) -> None:
         super().__init__()
         self.heads = size.clip_heads
-        self.query_mlp = MLP(size.side_width, size.mask_hidden, size.mask_width)
-        self.pix_mlp = MLP(size.side_width, size.mask_hidden, size.mask_width)
-        self.attn_mlp = MLP(size.side_width, size.mask_hidden, size.mask_width * self.heads)
+        # 1x1 convolutions in the official code.
+        widths = (size.side_width, *[size.mask_hidden] * (MLP_LAYERS - 1))
+        self.query_mlp = MLP((*widths, size.mask_width))
+        self.pix_mlp = MLP((*widths, size.mask_width))
+        self.attn_mlp = MLP((*widths, size.mask_width * self.heads))
         self.bias_scaling = nn.Linear(1, 1)
 
     def forward(self, queries: Tensor, patches: Tensor, grid: tuple[int, int]) -> Proposals:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -12,15 +11,18 @@ from torch import Tensor, nn
 from benchbed.checkpoints import Conversion
 from benchbed.clip import ImageTower, TextTower
 from benchbed.clip_block import mixing_block
+from benchbed.errors import UsageError
 from benchbed.images import ImageBatch
 from benchbed.scores import MaskScores
 from benchbed.segmenter import Segmenter, TextFeatures
 from benchbed.stages import stage
 from benchbed.vocabulary import VILD_TEMPLATES, Vocabulary
+from methods.parts.full_precision import full_precision
 from methods.san.mask_decoder import MaskDecoder, Proposals
 from methods.san.recognition import attention_mask, recognise
 from methods.san.side_adapter import SideAdapter
 from methods.san.sizes import SanSize, plain
+from methods.san.training import SideAdapterStage, side_adapter_stage
 
 INITIAL_LOGIT_SCALE = 4.6052  # ln(100), where OpenAI's CLIPs ended
 
@@ -48,10 +50,12 @@ class SAN(Segmenter):
         self.decoder = MaskDecoder(size)
         self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
         self.bg_embed = nn.Parameter(torch.randn(1, size.clip.embed_dim) * size.clip.embed_dim**-0.5)
+        self._stage: SideAdapterStage | None = None
         self._freeze()
 
     def _freeze(self) -> None:
         """CLIP stays as it is, but for the image tower's position table, which the official recipe trains."""
+        self.requires_grad_(True)
         self.clip.requires_grad_(False)
         self.text.requires_grad_(False)
         self.logit_scale.requires_grad_(False)
@@ -68,6 +72,26 @@ class SAN(Segmenter):
         with stage("classify"):
             scores = self.classify(embeddings, text).softmax(-1)[..., :-1]
         return MaskScores(proposals.masks.float(), scores, images.geometry, order="resize-logits")
+
+    def begin_stage(self, name: str, **choices: Any) -> Self:
+        """Enter the only stage, `side-adapter`; `choices` as for `training.side_adapter_stage`.
+
+        Raises:
+            UsageError: another stage, or a choice out of range.
+        """
+        self._stage = side_adapter_stage(name, choices, self.size.side_layers)
+        self._freeze()
+        return self
+
+    def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """Mask2Former's losses by name, of the last side block and those supervised before it.
+
+        Raises:
+            UsageError: no stage was begun.
+        """
+        if self._stage is None:
+            raise UsageError("SAN is not in training: call begin_stage('side-adapter') first")
+        return self._stage.losses(self, images.tensor, labels, text)
 
     def propose(self, tensor: Tensor) -> tuple[Proposals, Tensor, tuple[int, int]]:
         """[B, 3, H, W] to proposals, CLIP's last shallow state [B, 1 + h*w, width] and its grid (h, w)."""
@@ -110,14 +134,9 @@ class SAN(Segmenter):
 
         Always float32: at a scale of 100, bfloat16 would round logits by up to a quarter.
         """
-        with _full_precision(embeddings.device.type):
+        with full_precision(embeddings):
             names = torch.cat([text.embeddings.float(), self.bg_embed.float()])
             return embeddings @ (self.logit_scale.float().exp() * F.normalize(names, dim=-1)).T
-
-
-def _full_precision(device: str) -> AbstractContextManager[object]:
-    """No autocast inside; the meta device, where costs are counted, has none to switch off."""
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def build(**keywords: Any) -> SAN:

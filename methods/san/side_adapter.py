@@ -104,18 +104,31 @@ class SideAdapter(nn.Module):
         Returns:
             query tokens [B, Q, width], patch tokens [B, H'*W', width] and their grid (H', W').
         """
+        ((queries, patches),), grid = self.last_blocks(images, states, clip_grid, count=1)
+        return queries, patches, grid
+
+    def last_blocks(
+        self, images: Tensor, states: Mapping[int, Tensor], clip_grid: Grid, count: int
+    ) -> tuple[list[tuple[Tensor, Tensor]], Grid]:
+        """As `forward`, after each of the last `count` blocks, first to last: (query tokens, patch tokens).
+
+        Positions are not yet in them again: they come back on the way into the next block.
+        """
         plane = self.patch_embed(images)
         grid = (plane.shape[2], plane.shape[3])
         positions = self._positions(grid)
         queries = self.query_embed.to(plane.dtype).expand(len(plane), -1, -1)
         tokens = torch.cat([queries, plane.flatten(2).transpose(1, 2)], 1) + positions
         tokens = self._fuse(0, tokens, states, clip_grid, grid)
+        kept = []
         for index, block in enumerate(self.blocks, start=1):
             tokens = self._fuse(index, block(tokens), states, clip_grid, grid)
+            if index > len(self.blocks) - count:
+                kept.append(tokens)
             if index < len(self.blocks):  # easy to miss: positions come back before each further block
                 tokens = tokens + positions
-        count = queries.shape[1]
-        return tokens[:, :count], tokens[:, count:], grid
+        split = queries.shape[1]
+        return [(tokens[:, :split], tokens[:, split:]) for tokens in kept], grid
 
     def _positions(self, grid: Grid) -> Tensor:
         """[1, Q + H'*W', width]. A table whose token count fits is used as it is, of any shape."""

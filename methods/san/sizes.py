@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 from benchbed.clip_sizes import CLIP_SIZES, HEAD_WIDTH, VIT_B16, ClipSize
 from benchbed.errors import UsageError
 from benchbed.input_spec import InputSpec
+from methods.parts.keywords import keywords_of
 
 PAD_MULTIPLE: Final = 32  # SIZE_DIVISIBILITY of the released configurations
 
@@ -92,24 +92,7 @@ def plain(keywords: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: a keyword or a CLIP that there is none of; the message has the nearest names.
     """
-    known = [field.name for field in fields(SanSize)]
-    for name in keywords:
-        if name not in known:
-            raise UsageError(f"SAN has no keyword {name!r}: {_near(name, known)}known are {', '.join(known)}")
-    values = dict(keywords)
-    if isinstance(values.get("clip"), str):
-        values["clip"] = _clip(values["clip"])
+    values = keywords_of("SAN", SanSize, keywords, "clip", CLIP_SIZES)
     if "fusion" in values:
         values["fusion"] = tuple((int(clip), int(side)) for clip, side in values["fusion"])
     return values
-
-
-def _clip(name: str) -> ClipSize:
-    if name not in CLIP_SIZES:
-        raise UsageError(f"clip={name!r}: {_near(name, list(CLIP_SIZES))}known are {', '.join(CLIP_SIZES)}")
-    return CLIP_SIZES[name]
-
-
-def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=2)
-    return f"did you mean {' or '.join(near)}? " if near else ""

@@ -113,7 +113,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
     "tiny": {
         "backbone": "ResNet of five blocks with MaskFormer",
         "clip": "the embedded dataset's, frozen",
-        "params": (5_325_616, 1_219_568),
+        "params": (5_325_936, 1_219_888),
     },
 }
 
@@ -172,7 +172,7 @@ METHOD: Final = Method(
         ),
         _variant(
             "tiny",
-            "a five-block R14c, 25 proposals, crops of 64 through the embedded dataset's small CLIP",
+            "a five-block R14c, 30 proposals, crops of 64 through the embedded dataset's small CLIP",
             {
                 "size": "tiny",
                 "mask_threshold": 0.5,
@@ -186,4 +186,5 @@ METHOD: Final = Method(
         ),
     ),
     load="methods.simseg.checkpoint:load",
+    recipe="methods.simseg.recipe:recipe",
 )

@@ -12,7 +12,7 @@ from torch import Tensor
 from benchbed.checkpoints import assign
 from benchbed.errors import CheckpointError
 from benchbed.input_spec import CLIP_MEAN, CLIP_STD
-from methods.parts.inferred_sizes import clip_size, proposal_size, resnet_size, shape
+from methods.parts.inferred_sizes import check_named, clip_size, proposal_size, resnet_size, shape
 from methods.simseg.model import SimSeg, build
 from methods.simseg.settings import LEARNABLE
 from methods.simseg.sizes import SimSegSize, named_size
@@ -72,7 +72,7 @@ def load(
     names = {name: _renamed(name) for name in tensors if name not in ignored}
     found = inferred(tensors, multi_grid, heads)
     if size is not None:
-        found = _checked(found, size)
+        check_named(found, named_size(size), "simseg", size)
     segmenter = build(found, short_side, longest_side, **settled)
     conversion = assign(segmenter, {new: tensors[old] for old, new in names.items()}, ignored)
     segmenter.conversion = replace(conversion, used=tuple(names))
@@ -194,17 +194,6 @@ def _copies(tensors: Mapping[str, Tensor]) -> dict[str, str]:
             )
         found[name] = SAME_CLIP
     return found
-
-
-def _checked(found: SimSegSize, name: str) -> SimSegSize:
-    expected = named_size(name)
-    if found == expected:
-        return expected
-    parts = [part for part in vars(expected) if getattr(found, part) != getattr(expected, part)]
-    raise CheckpointError(
-        f"is no simseg/{name}: {parts[0]} is {getattr(found, parts[0])}, expected {getattr(expected, parts[0])}; "
-        "load it as plain 'simseg' to take all sizes from the file"
-    )
 
 
 def _renamed(name: str) -> str:

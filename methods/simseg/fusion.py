@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from methods.parts.full_precision import full_precision
 
 TEMPERATURE: Final = 100.0  # a constant of both streams; CLIP's own logit_scale is not used
 
@@ -17,7 +18,7 @@ def class_logits(features: Tensor, classifier: Tensor) -> Tensor:
 
     Always float32: at this temperature bfloat16 would round logits to the nearest half.
     """
-    with _full_precision(features.device.type):
+    with full_precision(features):
         return TEMPERATURE * F.normalize(features.float(), dim=-1) @ classifier.float().T
 
 
@@ -74,8 +75,3 @@ def fuse(own: Tensor, crops: Tensor, kept: Tensor, seen: Tensor, weight: float) 
     own_share = torch.where(seen, weight, 1 - weight).to(own.dtype)
     crop_share = torch.where(seen, 1 - weight, weight).to(own.dtype)
     return own.pow(own_share) * shown.pow(crop_share)
-
-
-def _full_precision(device: str) -> AbstractContextManager[object]:
-    """No autocast inside; the meta device, where costs are counted, has none to switch off."""
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import torch
 from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
@@ -21,6 +21,8 @@ from methods.parts.crop_classifier import encode_crops
 from methods.parts.prompt_learner import PromptLearner
 from methods.parts.proposal_network import ProposalHead
 from methods.parts.resnet import ResNet
+from methods.parts.set_criterion import SetCriterion
+from methods.simseg import training
 from methods.simseg.crops import Crops, proposal_crops
 from methods.simseg.fusion import crop_probabilities, fuse, own_probabilities
 from methods.simseg.settings import LEARNABLE, SINGLE, Settings, settings
@@ -54,6 +56,7 @@ class SimSeg(Segmenter):
         self.size = size
         self.settings = chosen
         self.conversion: Conversion | None = None
+        self.criterion: SetCriterion | None = None
         self.backbone = ResNet(size.backbone)
         self.sem_seg_head = ProposalHead(size.proposals, size.backbone.channels)
         self.visual = ImageTower(size.clip)
@@ -144,6 +147,34 @@ class SimSeg(Segmenter):
         """[N, D] unit-norm features of N crops; CLIP is frozen, so no gradient is kept."""
         with torch.no_grad():
             return encode_crops(self.visual, crops.images, whole_last_block=self.settings.whole_last_block)
+
+    def begin_stage(self, name: str, **choices: Any) -> Self:
+        """`prompts` (the learned prompt alone, by `object_loss`) or `segmentation` (all but CLIP and prompts, by `loss`).
+
+        Args:
+            name: of the stage.
+            choices: of `segmentation`, fields of `methods.parts.set_criterion.CriterionSettings`.
+
+        Raises:
+            UsageError: no such stage, or no learned prompt to train.
+        """
+        self.criterion = training.begin(self, name, choices)
+        self.forget_text()
+        return self
+
+    def object_loss(self, images: Tensor, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """Stage `prompts`: see `methods.simseg.training.object_loss`; [B, 3, S, S], [B] and S classes."""
+        return training.object_loss(self, images, labels, text)
+
+    def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """Stage `segmentation`: see `methods.simseg.training.segmentation_loss`.
+
+        Raises:
+            ValueError: another stage, or none, has begun.
+        """
+        if self.criterion is None:
+            raise ValueError("call begin_stage('segmentation', ...) before loss")
+        return training.segmentation_loss(self, self.criterion, images, labels, text)
 
 
 def build(

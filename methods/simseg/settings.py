@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from benchbed.errors import UsageError
+from methods.parts.keywords import check_known, one_of
 
 LEARNABLE: Final = "learnable"
 SINGLE: Final = (
@@ -51,11 +51,7 @@ class Settings:
                 f"ensemble_weight={self.ensemble_weight}: expected at most 1, e.g. 0.8; 0 for crops alone, None for none"
             )
         for name in ("prompts", "region_prompts"):
-            kind = getattr(self, name)
-            if kind not in PROMPTS:
-                raise UsageError(
-                    f"{name}={kind!r}: {near(str(kind), PROMPTS)}expected one of {', '.join(PROMPTS)}"
-                )
+            one_of(name, getattr(self, name), PROMPTS)
 
 
 def settings(keywords: Mapping[str, Any]) -> Settings:
@@ -64,19 +60,8 @@ def settings(keywords: Mapping[str, Any]) -> Settings:
     Raises:
         UsageError: a keyword that there is none of, or a value out of range.
     """
-    known = tuple(field.name for field in fields(Settings))
-    for name in keywords:
-        if name not in known:
-            raise UsageError(
-                f"SimSeg has no keyword {name!r}: {near(name, known)}known are {', '.join(known)}"
-            )
+    check_known("SimSeg", Settings, keywords)
     return Settings(**keywords)
-
-
-def near(name: str, known: tuple[str, ...]) -> str:
-    """ "did you mean ...? ", or nothing."""
-    found = difflib.get_close_matches(name, known, n=2)
-    return f"did you mean {' or '.join(found)}? " if found else ""
 
 
 # configs/coco-stuff-164k-156 (learned prompt) and voc-11k-20/..._test_only, which tests the same model on all of VOC.

@@ -41,7 +41,7 @@ R50_VIT_B16: Final = SimSegSize(backbone=R50)
 TINY_SIZE: Final = SimSegSize(
     clip=TINY,
     backbone=ResNetSize((1, 1, 2, 1), "deeplab", 32, 16, 64, (1,), norm="BN"),
-    proposals=ProposalSize(64, 64, 64, 4, 128, 2, 25, class_embed=(128, TINY.embed_dim)),
+    proposals=ProposalSize(64, 64, 64, 4, 128, 2, 30, class_embed=(128, TINY.embed_dim)),
     context_vectors=4,
 )
 

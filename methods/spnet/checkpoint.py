@@ -14,10 +14,10 @@ from torch import Tensor
 from benchbed.checkpoints import assign
 from benchbed.clip_sizes import CLIP_SIZES, ClipSize
 from benchbed.errors import CheckpointError
+from methods.parts.word_vectors import Embeddings, WordVectors, word_vectors
 from methods.spnet import key_names
 from methods.spnet.model import SPNet
 from methods.spnet.sizes import SpnetSize, plain
-from methods.spnet.word_vectors import Embeddings, WordVectors, word_vectors
 
 # (convolutions a block, blocks of the third stage) -> depth of the ResNet.
 _DEPTHS: Final = {(2, 2): 18, (2, 6): 34, (3, 6): 50, (3, 23): 101}

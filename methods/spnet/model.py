@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchbed.checkpoints import Conversion
 from benchbed.clip import TextTower
@@ -18,9 +17,11 @@ from benchbed.scores import DenseScores, Geometry
 from benchbed.segmenter import Segmenter, TextFeatures
 from benchbed.stages import stage
 from benchbed.vocabulary import Vocabulary
+from methods.parts.full_precision import full_precision
+from methods.parts.pixel_training import begin_pixels
+from methods.parts.word_vectors import Embeddings, WordVectors, word_vectors
 from methods.spnet.network import FoldedASPP, SummedASPP, folding_pays, resnet
 from methods.spnet.sizes import SpnetSize, WarpedInput, plain
-from methods.spnet.word_vectors import Embeddings, WordVectors, word_vectors
 
 
 class SPNet(Segmenter):
@@ -109,7 +110,7 @@ class SPNet(Segmenter):
         positions = len(tensor) * tensor.shape[2] * tensor.shape[3] // 64
         folded = None
         if fold and folding_pays(classes.shape[0], classes.shape[1], positions):
-            with stage("classify"), _full_precision(tensor.device.type):
+            with stage("classify"), full_precision(tensor):
                 folded = self.aspp.folded(classes.float())
         return [self._scale(tensor, share, classes, folded) for share in (1.0, *self.size.pyramid)]
 
@@ -118,8 +119,21 @@ class SPNet(Segmenter):
             sides = torch.Size(max(1, int(side * share)) for side in tensor.shape[2:])
             features = self.backbone(_resized(tensor, sides))[0]
             embeddings = features if folded else self.aspp(features)
-        with stage("classify"), _full_precision(tensor.device.type):
+        with stage("classify"), full_precision(tensor):
             return folded(embeddings.float()) if folded else _project(embeddings.float(), classes.float())
+
+    def begin_stage(self, name: str, **choices: Any) -> Self:
+        """Stage `pixels`: all but the text tower learns, and norms unless they are frozen.
+
+        Raises:
+            UsageError: another stage, or choices.
+        """
+        begin_pixels(self, name, choices)
+        if self.size.frozen_norm:
+            for module in self.backbone.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.requires_grad_(False)
+        return self
 
     def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
         """Cross entropy of each scale and of the maximum over scales, each at its own resolution (train.py); not warped.
@@ -158,11 +172,6 @@ def _entropy(logits: Tensor, labels: Tensor) -> Tensor:
     nearest = F.interpolate(labels[:, None].float(), logits.shape[2:], mode="nearest")[:, 0].long()
     total = F.cross_entropy(logits, nearest, ignore_index=IGNORED, reduction="sum")
     return total / (nearest != IGNORED).sum().clamp_min(1)
-
-
-def _full_precision(device: str) -> AbstractContextManager[Any]:
-    """No autocast inside; the meta device, where costs are counted, has none to switch off."""
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def build(embeddings: Embeddings | None = None, **keywords: Any) -> SPNet:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 from benchbed.clip_sizes import CLIP_SIZES, VIT_B16, ClipSize
 from benchbed.errors import UsageError
 from benchbed.input_spec import IMAGENET_MEAN, IMAGENET_STD, InputSpec
+from methods.parts.keywords import keywords_of
 
 SIDE: Final = 513  # IMAGE.SIZE.TEST, with WARP_IMAGE True (config/voc12/ZLSS.yaml)
 # IMAGE.MEAN of the same file, red first; Caffe's ResNets have no standard deviation.
@@ -100,25 +100,4 @@ def plain(keywords: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: a keyword or a CLIP that there is none of; the message has the nearest names.
     """
-    known = [field.name for field in fields(SpnetSize)]
-    for name in keywords:
-        if name not in known:
-            raise UsageError(
-                f"SPNet has no keyword {name!r}: {_near(name, known)}known are {', '.join(known)}"
-            )
-    values = dict(keywords)
-    text = values.get("text")
-    if isinstance(text, str):
-        if text not in CLIP_SIZES:
-            near = _near(text, list(CLIP_SIZES))
-            raise UsageError(f"text={text!r}: {near}known are {', '.join(CLIP_SIZES)}")
-        values["text"] = CLIP_SIZES[text]
-    for name in ("rates", "pyramid", "templates"):
-        if name in values:
-            values[name] = tuple(values[name])
-    return values
-
-
-def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=2)
-    return f"did you mean {' or '.join(near)}? " if near else ""
+    return keywords_of("SPNet", SpnetSize, keywords, "text", CLIP_SIZES)

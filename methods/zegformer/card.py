@@ -143,4 +143,5 @@ METHOD: Final = Method(
         ),
     ),
     load="methods.zegformer.checkpoint:load",
+    recipe="methods.zegformer.recipe:recipe",
 )

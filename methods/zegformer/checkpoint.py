@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from benchbed.checkpoints import assign, read_tensors
+from benchbed.checkpoints import assign
+from benchbed.clip_weights import CLIP_IGNORED, read_clip
 from benchbed.errors import CheckpointError
 from benchbed.weights import folder
-from methods.parts.inferred_sizes import clip_size, proposal_size, resnet_size
+from methods.parts.inferred_sizes import check_named, clip_size, proposal_size, resnet_size
 from methods.zegformer.card import CLIP_FILE
 from methods.zegformer.model import ZegFormer, build
 from methods.zegformer.sizes import ZegFormerSize, named_size
@@ -29,13 +30,6 @@ RENAMED: Final = {
     f"{PREDICTOR}logit_scale": "class_head.logit_scale",
 }
 IGNORED: Final = {"criterion.empty_weight": "class weights of the training loss"}
-# What OpenAI's own CLIP files hold beside weights.
-CLIP_IGNORED: Final = {
-    "input_resolution": "read from the position table",
-    "context_length": "read from the position table",
-    "vocab_size": "read from the token table",
-    "attn_mask": "made anew: the causal mask",
-}
 
 
 def load(
@@ -65,7 +59,9 @@ def load(
     ignored = {name: reason for name, reason in _ignorable().items() if name in whole}
     names = {name: _renamed(name) for name in whole if name not in ignored}
     found = inferred(whole, heads)
-    segmenter = build(found if size is None else _checked(found, size), **choices)
+    if size is not None:
+        check_named(found, named_size(size), "zegformer", size)
+    segmenter = build(found, **choices)
     conversion = assign(segmenter, {new: whole[old] for old, new in names.items()}, ignored)
     segmenter.conversion = replace(conversion, used=tuple(names))
     return segmenter
@@ -91,7 +87,7 @@ def _with_clip(tensors: Mapping[str, Tensor], clip: str | Path | None) -> Mappin
             "with OpenAI's CLIP ViT-B/16 as tensors (Hugging Face: timm/vit_base_patch16_clip_224.openai, file "
             f"open_clip_model.safetensors), or save it as {folder() / CLIP_FILE}"
         )
-    return {**tensors, **{f"{CLIP}{name}": tensor for name, tensor in read_tensors(path).items()}}
+    return {**tensors, **{f"{CLIP}{name}": tensor for name, tensor in read_clip(path).items()}}
 
 
 def inferred(tensors: Mapping[str, Tensor], heads: int = 8) -> ZegFormerSize:
@@ -101,17 +97,6 @@ def inferred(tensors: Mapping[str, Tensor], heads: int = 8) -> ZegFormerSize:
         CheckpointError: a tensor that sizes are read from is missing.
     """
     return ZegFormerSize(clip_size(tensors, CLIP), resnet_size(tensors), proposal_size(tensors, heads))
-
-
-def _checked(found: ZegFormerSize, name: str) -> ZegFormerSize:
-    expected = named_size(name)
-    parts = [part for part in vars(expected) if getattr(found, part) != getattr(expected, part)]
-    if parts:
-        raise CheckpointError(
-            f"is no zegformer/{name}: {parts[0]} is {getattr(found, parts[0])}, expected {getattr(expected, parts[0])}; "
-            "load it as plain 'zegformer' to take all sizes from the file"
-        )
-    return expected
 
 
 def _ignorable() -> dict[str, str]:

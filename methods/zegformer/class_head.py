@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.parts.full_precision import full_precision
+
 TEMPERATURE: Final = 0.01  # CLIP's, frozen; stored as logit_scale = ln(1 / 0.01)
 
 
@@ -40,6 +42,6 @@ class ClassHead(nn.Module):
             [B, Q, K + 1] float32, no-object last.
         """
         projected = F.normalize(self.projection_layer(queries).float(), dim=-1)
-        with torch.autocast(queries.device.type, enabled=False):
+        with full_precision(queries):
             classes = torch.cat([words.float(), self.bg_feature.float()])
             return self.logit_scale.float().exp() * (projected @ classes.T)

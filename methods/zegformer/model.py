@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +20,12 @@ from benchbed.segmenter import Segmenter, TextFeatures
 from benchbed.stages import stage
 from benchbed.vocabulary import Vocabulary
 from methods.parts.crop_classifier import encode_crops
+from methods.parts.full_precision import full_precision
+from methods.parts.keywords import one_of
 from methods.parts.proposal_network import ProposalHead
 from methods.parts.resnet import ResNet
+from methods.parts.set_criterion import SetCriterion
+from methods.zegformer import training
 from methods.zegformer.class_head import ClassHead
 from methods.zegformer.crops import canvases, cut
 from methods.zegformer.fusion import clip_probabilities, fuse
@@ -51,18 +55,11 @@ class Choices:
     whole_last_block: bool = False
 
     def __post_init__(self) -> None:
-        _expect_one_of("mode", self.mode, MODES)
-        _expect_one_of("head_templates", self.head_templates, TEMPLATE_SETS)
-        _expect_one_of("clip_templates", self.clip_templates, TEMPLATE_SETS)
+        one_of("mode", self.mode, MODES)
+        one_of("head_templates", self.head_templates, TEMPLATE_SETS)
+        one_of("clip_templates", self.clip_templates, TEMPLATE_SETS)
         if not math.isfinite(self.gamma):
             raise UsageError(f"gamma={self.gamma}: expected a finite number; 0 switches calibration off")
-
-
-def _expect_one_of(keyword: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise UsageError(
-            f"{keyword}={value!r}: ZegFormer has no such thing; expected one of {', '.join(known)}"
-        )
 
 
 class ZegFormer(Segmenter):
@@ -84,6 +81,7 @@ class ZegFormer(Segmenter):
         self.size = size
         self.choices = choices or Choices()
         self.conversion: Conversion | None = None
+        self.criterion: SetCriterion | None = None
         self.backbone = ResNet(size.backbone)
         self.sem_seg_head = ProposalHead(size.proposals, size.backbone.channels)
         self.class_head = ClassHead(size.proposals.hidden, size.clip.embed_dim)
@@ -145,12 +143,35 @@ class ZegFormer(Segmenter):
 
     def clip_logits(self, features: Tensor, text: TextFeatures) -> Tensor:
         """Crops [B, Q, D] against the CLIP stream's words: [B, Q, K] float32, in CLIP's own temperature."""
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             return self.clip_scale.float().exp() * (features.float() @ text.extra["clip"].float().T)
 
     def _offset(self, text: TextFeatures) -> Tensor | None:
         """[K]: -gamma on seen classes (generalised zero-shot calibration), where gamma is above 0."""
         return -self.choices.gamma * text.extra["seen"].float() if self.choices.gamma > 0 else None
+
+    def begin_stage(self, name: str, **choices: Any) -> Self:
+        """`segmentation`, the one stage there is.
+
+        Args:
+            name: of the stage.
+            choices: fields of `methods.parts.set_criterion.CriterionSettings`.
+
+        Raises:
+            UsageError: no such stage.
+        """
+        self.criterion = training.begin(self, name, choices)
+        return self
+
+    def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """See `methods.zegformer.training.segmentation_loss`.
+
+        Raises:
+            ValueError: no stage has begun.
+        """
+        if self.criterion is None:
+            raise ValueError("call begin_stage('segmentation', ...) before loss")
+        return training.segmentation_loss(self, self.criterion, images, labels, text)
 
 
 def build(

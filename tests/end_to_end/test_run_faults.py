@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import apart, command, here, with_path
+from command import command, here, with_path
 from faulty_method import register
 
 from benchbed.datasets.dataset import Sample
@@ -246,9 +246,11 @@ def test_an_unwritable_folder_is_refused_before_measuring(
     assert "--out" in answer.err
 
 
-def test_a_full_disk_keeps_the_record_written_before(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_record_written_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """On a real full file system: a tmpfs with room for one record and half, where the system lets us mount one."""
-    first = apart("run", "--methods", "maskclip", "--limit", 20, "--out", tmp_path / "plain", "--json")
+    first = here(capsys, "run", "--methods", "maskclip", "--limit", 20, "--out", tmp_path / "plain", "--json")
     size = Path(json.loads(first.out)["records"][0]["path"]).stat().st_size
     small = tmp_path / "small"
     small.mkdir()
@@ -258,7 +260,7 @@ def test_a_full_disk_keeps_the_record_written_before(tmp_path: Path) -> None:
     if mounted.returncode:
         pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.decode().strip()}")
     try:
-        answer = apart("run", "--methods", "maskclip,san", "--limit", 20, "--out", small)
+        answer = here(capsys, "run", "--methods", "maskclip,san", "--limit", 20, "--out", small)
         assert answer.code == 4, answer.err
         assert "free room" in answer.err
         assert "Traceback" not in answer.err

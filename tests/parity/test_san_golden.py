@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from golden import (
+    Case,
+    cases,
+    check_arrays,
+    check_class_maps,
+    check_conversion,
+    check_same_weights,
+    needs_golden,
+)
 from parity_ledger import ParityLedger
 from torch import Tensor
 
-from benchbed import load_method
-from benchbed.checkpoints import read_tensors
-from benchbed.images import ImageBatch, prepare
-from benchbed.scores import full_scores, label_maps
+from benchbed.images import ImageBatch
+from benchbed.scores import full_scores
 from benchbed.segmenter import TextFeatures
-from benchbed.vocabulary import VILD_TEMPLATES, Vocabulary
+from benchbed.vocabulary import VILD_TEMPLATES
 from methods.san.checkpoint import load
 from methods.san.model import SAN
 from methods.san.recognition import attention_mask
 
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "SAN"
-CASES = sorted(path.name for path in GOLDEN.glob("*") if path.is_dir())
-TOLERANCE = 1e-4  # largest difference over the largest expected magnitude
-needs_golden = pytest.mark.skipif(not CASES, reason=f"no golden cases: {GOLDEN} is not on this machine")
+CASES = cases("SAN")
+pytestmark = needs_golden("SAN")
 
 
-@dataclass(frozen=True)
-class Case:
-    """One folder: official weights, images, and what the official code made of them."""
-
-    folder: Path
-    config: dict[str, Any]
-    inputs: dict[str, NDArray[Any]]
-    expected: dict[str, NDArray[Any]]
-
-    @property
-    def images(self) -> int:
-        return sum(re.fullmatch(r"image\d+", name) is not None for name in self.inputs)
+class SanCase(Case):
+    method = "SAN"
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -71,43 +61,17 @@ class Case:
             "longest_side": self.config["resize"]["max_size"],
         }
 
-    def batch(self, san: SAN, index: int) -> ImageBatch:
-        image = self.inputs[f"image{index}"]
-        kept = [image.shape[:2]] if index in self.config["no_resize"] else None
-        batch = prepare([image], san.input_spec, originals=kept)
-        resized = self.inputs[f"resized{index}"]
-        assert np.array_equal(batch.pixels[0].numpy().transpose(1, 2, 0), resized)
-        return batch
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        names = tuple(str(name) for name in self.inputs["classes"])
-        return Vocabulary(names, (True,) * len(names))
-
-
-@cache
-def case(name: str) -> Case:
-    folder = GOLDEN / name
-    return Case(
-        folder,
-        json.loads((folder / "config.json").read_text()),
-        dict(np.load(folder / "input.npz")),
-        dict(np.load(folder / "expected.npz")),
-    )
+    def original(self, index: int) -> list[tuple[int, int]] | None:
+        height, width = self.inputs[f"image{index}"].shape[:2]
+        return [(height, width)] if index in self.config["no_resize"] else None
 
 
 @cache
 def segmenter(name: str) -> SAN:
-    """Through the entry point where the distribution is installed, else through the loader it names."""
-    path, keywords = case(name).folder / "state_dict.pth", case(name).keywords
-    if any(point.name == "san" for point in entry_points(group="benchbed.methods")):
-        san = load_method("san", checkpoint=path, **keywords)
-        assert isinstance(san, SAN)
-        return san
-    return cast(SAN, load(read_tensors(path), **keywords).eval())
+    return cast(SAN, SanCase.read(name).load())
 
 
-def everything(san: SAN, given: Case) -> dict[str, Tensor]:
+def everything(san: SAN, given: SanCase) -> dict[str, Tensor]:
     """Our value for every array that an `expected.npz` may hold, by its name there."""
     text = san.encode_vocabulary(given.vocabulary)
     with_background = torch.nn.functional.normalize(torch.cat([text.embeddings, san.bg_embed]), dim=-1)
@@ -147,50 +111,38 @@ def deep_part(san: SAN, batch: ImageBatch, text: TextFeatures, index: int) -> di
     }
 
 
-@needs_golden
 @pytest.mark.parametrize("name", CASES)
 def test_every_expected_array_agrees(name: str, parity_ledger: ParityLedger) -> None:
-    given = case(name)
+    given = SanCase.read(name)
     with torch.no_grad():
         found = everything(segmenter(name), given)
-    parity_ledger.compare("SAN", name, found, given.expected, TOLERANCE)
+    check_arrays(given, found, parity_ledger)
 
 
-@needs_golden
 @pytest.mark.parametrize("name", CASES)
 def test_class_maps_are_equal_but_for_float_ties(name: str, parity_ledger: ParityLedger) -> None:
-    san, given = segmenter(name), case(name)
+    san, given = segmenter(name), SanCase.read(name)
     with torch.no_grad():
-        text = san.encode_vocabulary(given.vocabulary)
-        for index in range(given.images):
-            labels = label_maps(san.segment(given.batch(san, index), text))[0]
-            parity_ledger.compare_labels(
-                "SAN", name, f"sem_seg{index}", labels, given.expected[f"sem_seg{index}"], TOLERANCE
-            )
+        check_class_maps(given, san, parity_ledger)
 
 
-@needs_golden
 @pytest.mark.parametrize("name", CASES)
 def test_the_templates_are_the_cases(name: str) -> None:
-    assert tuple(case(name).config["templates"]) == VILD_TEMPLATES
+    assert tuple(SanCase.read(name).config["templates"]) == VILD_TEMPLATES
 
 
-@needs_golden
 @pytest.mark.parametrize("name", CASES)
 def test_parameter_counts_are_the_cases(name: str) -> None:
-    san, config = segmenter(name), case(name).config
+    san, config = segmenter(name), SanCase.read(name).config
     assert sum(p.numel() for p in san.parameters()) == config["params_total"]
     assert sum(p.numel() for p in san.parameters() if p.requires_grad) == config["params_trainable"]
 
 
-@needs_golden
 @pytest.mark.parametrize("name", CASES)
 def test_every_official_tensor_is_accounted_for(name: str) -> None:
-    names = {line.split("\t")[0] for line in (case(name).folder / "keys.txt").read_text().splitlines()}
-    conversion = segmenter(name).conversion
-    assert conversion is not None
-    assert names == set(conversion.used) | set(conversion.ignored)
-    assert set(conversion.ignored) == {"criterion.empty_weight", "ov_classifier.attn_mask"}
+    check_conversion(
+        SanCase.read(name), segmenter(name).conversion, {"criterion.empty_weight", "ov_classifier.attn_mask"}
+    )
 
 
 # The mmsegmentation format, written from the table in shared/reference/methods/san.md, 2.2.
@@ -275,39 +227,34 @@ RESHAPED: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@needs_golden
 @pytest.mark.parametrize("name", CASES)
 def test_mmsegmentations_format_loads_to_the_same_segmenter(name: str) -> None:
-    tensors = read_tensors(case(name).folder / "state_dict.pth")
+    tensors = SanCase.read(name).tensors
     converted = to_mmseg(tensors)
     assert len(converted) == len(tensors)
-    san = load(converted, **case(name).keywords).eval()
-    ours, theirs = segmenter(name).state_dict(), san.state_dict()
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    san = load(converted, **SanCase.read(name).keywords).eval()
+    check_same_weights(segmenter(name), san)
     assert san.conversion is not None
     assert set(san.conversion.ignored) == {"criterion.empty_weight", "text_encoder.attn_mask"}
     assert set(san.conversion.used) | set(san.conversion.ignored) == set(converted)
-    text = TextFeatures(torch.from_numpy(case(name).expected["text_embeddings"]))
+    text = TextFeatures(torch.from_numpy(SanCase.read(name).expected["text_embeddings"]))
     with torch.no_grad():
-        batch = case(name).batch(san, 0)
+        batch = SanCase.read(name).batch(san, 0)
         assert torch.equal(
             full_scores(san.segment(batch, text), 0), full_scores(segmenter(name).segment(batch, text), 0)
         )
 
 
-@needs_golden
 @pytest.mark.parametrize("name", CASES)
 def test_mmsegmentations_format_without_the_two_extras_loads(name: str) -> None:
     """A model saved by mmsegmentation itself has neither."""
-    converted = to_mmseg(read_tensors(case(name).folder / "state_dict.pth"))
+    converted = to_mmseg(SanCase.read(name).tensors)
     del converted["criterion.empty_weight"], converted["text_encoder.attn_mask"]
-    conversion = load(converted, **case(name).keywords).conversion
+    conversion = load(converted, **SanCase.read(name).keywords).conversion
     assert conversion is not None
     assert not conversion.ignored
 
 
-@needs_golden
 def test_our_table_is_what_mmsegmentations_own_converter_does() -> None:
     import mmseg
 
@@ -319,7 +266,7 @@ def test_our_table_is_what_mmsegmentations_own_converter_does() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    tensors = read_tensors(case(CASES[0]).folder / "state_dict.pth")
+    tensors = SanCase.read(CASES[0]).tensors
     theirs, ours = module.convert_tensor(module.convert_key_name(tensors)), to_mmseg(tensors)
     assert theirs.keys() == ours.keys()
     assert all(torch.equal(theirs[key], ours[key]) for key in ours)

@@ -76,6 +76,13 @@ def test_list_methods_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
     for label, (_, variant) in zip(IDS, SHIPPED, strict=True):
         assert rows[label]["backbone"] == variant.backbone
         assert rows[label]["clip"] == variant.clip
+        card = registry.choose(label).method.card
+        assert rows[label]["family"] == card.family
+        assert rows[label]["licence"] == (
+            f"official code {card.code_licence}, official weights {card.weights_licence}"
+        )
+        if variant.weights is not None:
+            assert variant.weights.file in rows[label]["needs"]
         assert variant.params == (rows[label]["parameters"]["total"], rows[label]["parameters"]["trainable"])
     list_command("methods", as_json=False)
     text = capsys.readouterr().out

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from heard import Heard
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -173,19 +174,6 @@ def test_tiny_is_quick(san: SAN) -> None:
         scores_of(san, images)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.3
-
-
-class Heard:
-    """A stage listener that keeps the order."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def enter(self, name: str) -> None:
-        self.names.append(name)
-
-    def leave(self, name: str) -> None:
-        assert name in self.names
 
 
 def test_stages_come_in_the_published_order(san: SAN) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from heard import Heard
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,7 +29,7 @@ from methods.simseg.model import TEMPLATES, SimSeg, build
 from methods.simseg.settings import CROSS_DATASET, VOC_15, ZERO_SHOT, Settings, settings
 
 TINY = next(variant for variant in METHOD.variants if variant.embedded)
-QUERIES = 25
+QUERIES = 30
 WORDS = Vocabulary(("cat", "wet grass", "tv", "striped triangle", "sky"), (True, False, True, False, True))
 NEVER = 0.9999999  # above what sigmoid gives of any logit here
 
@@ -93,7 +94,7 @@ def test_a_batch_of_different_sizes_equals_its_images_under_the_same_padding(sim
     for index in range(len(images)):
         alone = scores_of(simseg, part(images, index))
         torch.testing.assert_close(together.mask_logits[index], alone.mask_logits[0], rtol=0, atol=2e-4)
-        torch.testing.assert_close(together.class_scores[index], alone.class_scores[0], rtol=0, atol=2e-4)
+        torch.testing.assert_close(together.class_scores[index], alone.class_scores[0], rtol=0, atol=5e-4)
     assert [tuple(labels.shape) for labels in label_maps(together)] == [(128, 150), (128, 220), (200, 128)]
 
 
@@ -244,19 +245,6 @@ def test_only_clip_is_frozen_and_gradients_reach_the_own_stream(simseg: SimSeg) 
 
 
 # Stages and the bench's own counters.
-
-
-class Heard:
-    """A stage listener that keeps the order."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def enter(self, name: str) -> None:
-        self.names.append(name)
-
-    def leave(self, name: str) -> None:
-        assert name in self.names
 
 
 def test_stages_come_in_order_once_an_image(simseg: SimSeg) -> None:

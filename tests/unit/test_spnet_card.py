@@ -50,6 +50,7 @@ def text_parameters(width: int, layers: int, dim: int) -> int:
     [
         ("r101", (3, 4, 23, 3), 64, True, (512, 12, 512)),
         ("r50", (3, 4, 6, 3), 64, True, (512, 12, 512)),
+        ("small", (2, 2, 2, 2), 32, False, (512, 12, 512)),
         ("tiny", (2, 2, 2, 2), 16, False, (64, 2, 64)),
     ],
 )
@@ -81,7 +82,7 @@ def test_the_card_needs_no_torch() -> None:
 
 
 def test_variants_say_what_they_are() -> None:
-    assert [variant.name for variant in METHOD.variants] == ["r101", "r101-c", "r50", "tiny"]
+    assert [variant.name for variant in METHOD.variants] == ["r101", "r101-c", "r50", "small", "tiny"]
     assert METHOD.default_variant(embedded=True).name == "tiny"
     assert METHOD.default_variant(embedded=False).name == "r101"
     for variant in METHOD.variants:

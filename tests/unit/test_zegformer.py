@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from heard import Heard
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -58,21 +59,8 @@ def test_the_three_modes_differ_in_names_and_share_masks() -> None:
     assert all(each.order == "resize-scores" for each in found.values())
 
 
-class Entered:
-    """The stages, as they begin."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def enter(self, name: str) -> None:
-        self.names.append(name)
-
-    def leave(self, name: str) -> None:
-        assert name in self.names
-
-
 def test_seg_runs_neither_crops_nor_the_second_text_set() -> None:
-    zegformer, heard = tiny(mode="seg"), Entered()
+    zegformer, heard = tiny(mode="seg"), Heard()
     assert "clip" not in zegformer.encode_vocabulary(WORDS).extra
     zegformer.visual = torch.nn.Identity()  # type: ignore[assignment]
     with listening(heard):
@@ -81,7 +69,7 @@ def test_seg_runs_neither_crops_nor_the_second_text_set() -> None:
 
 
 def test_full_marks_every_stage_and_text_runs_once() -> None:
-    zegformer, heard = tiny(), Entered()
+    zegformer, heard = tiny(), Heard()
     run(zegformer, photo(50, 70))
     with listening(heard):
         run(zegformer, photo(50, 70))

@@ -1,4 +1,4 @@
-"""`shapes` as the bench opens it: the card, and the val split as samples. Nothing is read from disk."""
+"""`shapes` as the bench opens it: the card, and its splits as samples. Nothing is read from disk."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ DATASET = DatasetCard(
     background="ignored: the ground and its clutter are labelled 255, in training and in evaluation",
     ignore=IGNORE,
     embedded=True,
+    open_train="benchbed.datasets.shapes.dataset:open_train",
 )
 
 
@@ -67,6 +68,15 @@ class ShapesScenes(Dataset):
         """SHA-256 over all that decides the content: generator version, split, seed and size."""
         content = f"shapes generator {GENERATOR_VERSION} {self.split} {self.seed} {self.size}"
         return hashlib.sha256(content.encode()).hexdigest()
+
+    def coverage(self, used: int | None = None) -> str:
+        """How many scenes of the split's usual number these are."""
+        return f"{self.size if used is None else used:,} of {SPLIT_SIZES[self.split]:,} images"
+
+
+def open_train(data_root: Path | None = None) -> ShapesScenes:
+    """The train split: 2,000 scenes, labels of all 20 classes; `data_root` plays no part."""
+    return ShapesScenes("train")
 
 
 def open_val(data_root: Path | None = None) -> ShapesScenes:

@@ -1,0 +1,83 @@
+"""Training batches of a stage: the bench's dataset behind mmsegmentation's transforms, drawn batch n always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dataset import pseudo_collate
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from benchbed.datasets.dataset import Dataset
+from benchbed.errors import DataError
+from benchbed.progress import Reporter
+from benchbed.training.draws import Draws, SeededDataset
+from benchbed.training.objects import ObjectCrops
+from benchbed.training.pipelines import training_pipeline
+from benchbed.training.presence import classes_present
+from benchbed.training.processes import Processes
+from benchbed.training.recipe import Stage
+from benchbed.training.scenes import TrainingScenes
+from benchbed.training.seen_labels import seen_table
+
+
+def batches(
+    stage: Stage,
+    dataset: Dataset,
+    seed: int,
+    done: int,
+    processes: Processes,
+    workers: int,
+    folder: Path,
+    reporter: Reporter,
+) -> DataLoader[Any]:
+    """An endless loader of this process's share of each batch; with loading workers or without, the same batches.
+
+    Args:
+        stage: says what a sample is and how it is augmented.
+        dataset: the training split; labels of all classes.
+        seed: of the stage.
+        done: iterations finished before.
+        processes: among which a batch is shared.
+        workers: loading processes.
+        folder: where what is found on reading all label maps is kept.
+        reporter: where that reading shows its progress.
+
+    Raises:
+        DataError: no image shows a seen class.
+    """
+    samples = _samples(stage, dataset, folder, reporter)
+    if len(samples) == 0:
+        raise DataError(
+            f"{dataset.card.name}: none of its training images shows a seen class; put the dataset's own label maps there"
+        )
+    collate: Callable[[Sequence[Any]], Any] = _objects if stage.samples == "objects" else pseudo_collate
+    return DataLoader(
+        SeededDataset(samples, seed),
+        batch_sampler=Draws(len(samples), stage.batch, seed, done, processes.rank, processes.world),
+        num_workers=workers,
+        collate_fn=collate,
+        # Cards of datasets cannot be pickled, which other ways of starting a process would need.
+        multiprocessing_context="fork" if workers else None,
+    )
+
+
+def _samples(stage: Stage, dataset: Dataset, folder: Path, reporter: Reporter) -> Any:
+    table = seen_table(dataset.card.seen)
+    if stage.samples == "objects":
+        side, each = stage.object_side, stage.objects_per_class
+        return ObjectCrops(dataset, table, side, each, record_folder=folder, reporter=reporter)
+    classes_present(dataset, folder, reporter)  # recorded in the folder, where the scenes look for it
+    pipeline = training_pipeline(stage.augmentation, table)
+    return TrainingScenes(dataset, pipeline, drop_without_seen=True, record_folder=folder)
+
+
+def _objects(items: Sequence[tuple[Tensor, int]]) -> dict[str, Tensor]:
+    """Crops [B, 3, S, S] and their seen classes [B]."""
+    return {
+        "inputs": torch.stack([crop for crop, _ in items]),
+        "labels": torch.tensor([label for _, label in items]),
+    }

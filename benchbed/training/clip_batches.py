@@ -1,0 +1,131 @@
+"""Step by step, what the small CLIP sees: a function of (seed, step) alone, so that a training that goes on sees the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchbed.datasets.shapes import CLASSES
+from benchbed.datasets.shapes.captions import caption_of
+from benchbed.datasets.shapes.random_stream import Stream
+from benchbed.input_spec import CLIP_MEAN, CLIP_STD
+from benchbed.training.clip_pool import Crop, Pool, View
+from benchbed.training.clip_prompts import FAMILIES
+from benchbed.training.clip_recipe import ClipRecipe
+
+GROUP: Final = len(CLASSES)
+_MEAN: Final = torch.tensor(CLIP_MEAN).view(3, 1, 1)
+_STD: Final = torch.tensor(CLIP_STD).view(3, 1, 1)
+
+Picture = NDArray[np.uint8]
+Pair = tuple[Picture, str]
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """One step's pictures [B, 3, S, S], normalised, and their B captions; each run of 20 is a group."""
+
+    images: Tensor
+    captions: tuple[str, ...]
+
+
+class ClipBatches:
+    """All steps of one training.
+
+    Args:
+        pool: what there is to see.
+        recipe: how much of it a step sees, and how it is augmented.
+        seed: of the training.
+    """
+
+    def __init__(self, pool: Pool, recipe: ClipRecipe, seed: int) -> None:
+        self.pool, self.recipe, self.seed = pool, recipe, seed
+
+    def step(self, number: int) -> ClipBatch:
+        """What step `number`, counted from 0, sees."""
+        phase, stream = self.recipe.phase(number), Stream.of("clip", self.seed, number)
+        pairs: list[Pair] = []
+        for group in range(self.recipe.groups - phase.scene_groups):
+            pairs += [self._object(k, stream.child("object", group, k)) for k in range(GROUP)]
+        for group in range(phase.scene_groups):
+            pairs += [self._window(stream.child("window", group, k)) for k in range(GROUP)]
+        images = stacked([image for image, _ in pairs], phase.side)
+        return ClipBatch(images, tuple(caption for _, caption in pairs))
+
+    def _object(self, class_id: int, stream: Stream) -> Pair:
+        """A square around an object of one class, turned, and a caption or a prompt."""
+        crop = stream.choice(self.pool.crops[class_id])
+        left, top, side = _square(crop, self.recipe, stream)
+        image = turned(crop.image[top : top + side, left : left + side], stream.integer(0, 7))
+        if stream.integer(0, 999) >= 1000 * self.recipe.prompts:
+            return image, crop.caption
+        return image, stream.choice(stream.choice(FAMILIES)).format(CLASSES[class_id])
+
+    def _window(self, stream: Stream) -> Pair:
+        """A window of a scene, turned, and a caption that names the objects whose middle lies in it: at least one."""
+        while True:
+            view = stream.choice(self.pool.views)
+            least, greatest = self.recipe.window
+            height, width = view.image.shape[:2]
+            side = stream.integer(least, min(greatest, height, width))
+            corner = stream.integer(0, width - side), stream.integer(0, height - side)
+            names = named(view, corner, side, kind := stream.integer(0, 7))
+            if names:
+                image = view.image[corner[1] : corner[1] + side, corner[0] : corner[0] + side]
+                return turned(image, kind), caption_of(names, stream.child("caption"))
+
+
+def _square(crop: Crop, recipe: ClipRecipe, stream: Stream) -> tuple[int, int, int]:
+    """Left, top and side of the square, inside the picture."""
+    left, top, right, bottom = crop.box
+    whole = crop.image.shape[0]
+    side = min(whole, int(max(right - left, bottom - top) * _uniform(recipe.zoom, stream)))
+    shift = recipe.shift * side
+    corner = [
+        round((low + high - side) / 2 + _uniform((-shift, shift), stream))
+        for low, high in ((left, right), (top, bottom))
+    ]
+    x, y = (min(max(each, 0), whole - side) for each in corner)
+    return x, y, side
+
+
+def _uniform(bounds: tuple[float, float], stream: Stream) -> float:
+    return bounds[0] + (bounds[1] - bounds[0]) * stream.integer(0, 1000) / 1000
+
+
+def turned(image: Picture, kind: int) -> Picture:
+    """A square picture by `kind` % 4 quarter turns, and mirrored from 4 on: `shapes` has no up."""
+    image = np.rot90(image, kind % 4)
+    return image[:, ::-1] if kind >= 4 else image
+
+
+def named(view: View, corner: tuple[int, int], side: int, kind: int) -> list[str]:
+    """Class names of the objects whose middle lies in a window (left, top) of `side` pixels, from left to right once `turned`."""
+    places = view.middles - np.array(corner)
+    inside = ((places >= 0) & (places < side)).all(axis=1)
+    x, y = places[:, 0], places[:, 1]
+    across = (x, y, side - x, side - y)[kind % 4]
+    if kind >= 4:
+        across = side - across
+    order = [index for index in np.argsort(across, kind="stable") if inside[index]]
+    return [CLASSES[view.classes[index]] for index in order]
+
+
+def normalised(image: Picture, side: int) -> Tensor:
+    """A picture [H, W, 3] as CLIP sees it: [3, side, side]."""
+    tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
+    if tensor.shape[1:] != (side, side):
+        tensor = F.interpolate(tensor[None], (side, side), mode="bilinear", antialias=True)[0]
+    return (tensor - _MEAN) / _STD
+
+
+def stacked(images: Sequence[Picture], side: int) -> Tensor:
+    """Pictures as one batch [N, 3, side, side]."""
+    return torch.stack([normalised(image, side) for image in images])

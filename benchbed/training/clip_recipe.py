@@ -1,0 +1,91 @@
+"""How the small CLIP of `shapes` is trained, as plain data. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from benchbed.clip_sizes import TINY, ClipSize
+from benchbed.training.recipe import Schedule
+
+
+@dataclass(frozen=True)
+class ClipPhase:
+    """A part of the steps.
+
+    Attributes:
+        share: of all steps.
+        side: pixels a side of what the image tower sees.
+        scene_groups: of the groups of a step, how many are of windows of scenes instead of single objects.
+    """
+
+    share: float
+    side: int
+    scene_groups: int
+
+
+# Small pictures first: 25 patches instead of 64, and what takes longest to learn, shape, is learned just as well there.
+COARSE_TO_FINE: Final = (ClipPhase(0.7, 40, 0), ClipPhase(0.3, 64, 1))
+# As drawn, and shrunk: at 96 pixels the same object has finer edges and, cut out tightly, less of its ground.
+CROP_POOLS: Final = ((64, 20_000), (96, 20_000))
+
+
+@dataclass(frozen=True)
+class ClipRecipe:
+    """One training of a CLIP on `shapes`; the numbers are ours.
+
+    A step sees a few groups of 20 pictures. The contrastive loss is open_clip's, of each group for itself, and averaged: a group
+    of single objects holds each class once, for with two crops of one class in it, it would hold each one's caption to be wrong
+    for the other.
+
+    Attributes:
+        size: of both towers.
+        steps: optimiser steps.
+        groups: of 20 pictures, a step.
+        phases: in order; shares add up to 1.
+        crop_pools: (side in pixels, number) of object crops drawn from the train split; numbers are multiples of 20.
+        scene_pool: scenes drawn from the train split.
+        zoom: side of the square cut out around an object, as a multiple of the longer side of its box.
+        shift: how far the square may lie beside the object's middle, as a share of its own side.
+        window: least and greatest side of a window of a scene, pixels.
+        prompts: share of object crops that are captioned by a prompt, as segmenters ask, in place of the scene's caption: without
+            it the prompts' own words ("small", "scene", the full stop) stay random vectors.
+        lr, betas: of AdamW.
+        weight_decay: of matrices; vectors and the temperature have none.
+        schedule: of the learning rate, over all phases.
+        highest_scale: bound on the temperature's factor, as in CLIP (Radford et al., 2021, section 2.5).
+        bf16: the towers run in bfloat16 by autocast; losses and weights are float32.
+    """
+
+    size: ClipSize = TINY
+    steps: int = 5000
+    groups: int = 3
+    phases: tuple[ClipPhase, ...] = COARSE_TO_FINE
+    crop_pools: tuple[tuple[int, int], ...] = CROP_POOLS
+    scene_pool: int = 3000
+    zoom: tuple[float, float] = (1.0, 1.8)
+    shift: float = 0.1
+    window: tuple[int, int] = (64, 96)
+    prompts: float = 0.2
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.05
+    schedule: Schedule = Schedule("cosine", warmup=100, warmup_factor=0.01)  # noqa: RUF009 (frozen)
+    highest_scale: float = 100.0
+    bf16: bool = True
+
+    def phase(self, step: int) -> ClipPhase:
+        """The phase that a step, counted from 0, is in."""
+        end = 0.0
+        for phase in self.phases:
+            end += phase.share
+            if step < round(end * self.steps):
+                return phase
+        return self.phases[-1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+RECIPES: Final = {"shapes": ClipRecipe()}

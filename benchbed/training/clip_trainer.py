@@ -1,0 +1,184 @@
+"""Training a small CLIP with open_clip's own loss: the loop, its state, and going on with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper
+from open_clip.loss import ClipLoss
+from torch import Tensor, nn
+
+from benchbed.progress import Reporter, Tick
+from benchbed.training.clip_batches import GROUP, ClipBatch, ClipBatches
+from benchbed.training.clip_model import SmallClip
+from benchbed.training.clip_pool import Pool, words_in_use
+from benchbed.training.clip_recipe import ClipRecipe
+from benchbed.training.clip_zero_shot import ZeroShot, ZeroShotTest
+from benchbed.training.loss_log import LossLog
+from benchbed.training.schedules import rate_factor
+from benchbed.training.seeds import generators_kept, seed_of, sow
+from benchbed.training.state import Position, newest_state, restore_optimiser, save_state
+from benchbed.training.stopping import StopRequest, TrainingFailed, TrainingInterrupted
+
+LINE_EVERY: Final = 20  # steps a line of losses.jsonl
+WATCHED: Final = 400  # val crops that are looked at during training
+_STAGE: Final = 0  # a CLIP's training has one stage
+_WEIGHTS: Final = 1  # purpose of the seed that the first weights are drawn from
+
+
+@dataclass(frozen=True)
+class ClipTask:
+    """What to train, and how often to do what beside it.
+
+    Attributes:
+        recipe: with `steps` as asked for.
+        folder: where state and log lie.
+        seed: of weights and batches.
+        device: where.
+        val_every, save_every: steps.
+        facts: for the state's JSON.
+    """
+
+    recipe: ClipRecipe
+    folder: Path
+    seed: int
+    device: torch.device
+    val_every: int
+    save_every: int
+    facts: Mapping[str, Any]
+
+
+def first_weights(recipe: ClipRecipe, seed: int) -> SmallClip:
+    """The CLIP before its first step."""
+    with generators_kept():
+        sow(seed_of(seed, _WEIGHTS))
+        return SmallClip(recipe.size, words_in_use(recipe))
+
+
+def group_loss(clip: SmallClip, batch: ClipBatch, device: torch.device, bf16: bool) -> Tensor:
+    """open_clip's contrastive loss of each group of 20 pairs for itself, averaged: a scalar, float32."""
+    tokens = clip.tokens(batch.captions)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        images, texts = clip.encode_image(batch.images.to(device)), clip.encode_text(tokens)
+    images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+    criterion, scale = ClipLoss(), clip.logit_scale.exp()
+    groups = zip(images.split(GROUP), texts.split(GROUP), strict=True)
+    return torch.stack([criterion(image, text, scale) for image, text in groups]).mean()
+
+
+class ClipTrainer:
+    """One training of one CLIP.
+
+    Args:
+        task: what.
+        pool: what it sees.
+        reporter: where progress goes.
+    """
+
+    def __init__(self, task: ClipTask, pool: Pool, reporter: Reporter) -> None:
+        self.task, self.reporter = task, reporter
+        self.clip = first_weights(task.recipe, task.seed).to(task.device)
+        self.batches = ClipBatches(pool, task.recipe, task.seed)
+        self.optimiser = OptimWrapper(_adamw(self.clip, task.recipe))
+        self.test = ZeroShotTest()
+        self.log = LossLog(task.folder, LINE_EVERY)
+
+    def train(self, request: StopRequest) -> None:
+        """From where the folder's state is, or from the beginning, to the last step.
+
+        Raises:
+            TrainingInterrupted: somebody asked to stop; the state is kept.
+            TrainingFailed: the loss is no number; the last state is kept.
+            CheckpointError: all states in the folder are damaged.
+            StoreError: the folder cannot be written.
+        """
+        done, steps = self._restore(), self.task.recipe.steps
+        self.clip.train()
+        with self.reporter.task("clip", steps, done) as tick:
+            for number in range(done, steps):
+                self._step(number, tick)
+                if request.asked:
+                    self._keep(number + 1)
+                    raise TrainingInterrupted(
+                        f"interrupted after step {number + 1} of {steps}; the state is kept: run the same command with "
+                        "--resume to go on"
+                    )
+
+    def measure(self, side: int | None = None, crops: int | None = None) -> ZeroShot:
+        """Zero-shot accuracy of the weights as they are, at the CLIP's own size, or at another one, on so many crops."""
+        self.clip.eval()
+        found = self.test.measure(
+            self.clip, side or self.task.recipe.size.image_size, self.task.device, crops
+        )
+        self.clip.train()
+        return found
+
+    def _step(self, number: int, tick: Tick) -> None:
+        recipe, done = self.task.recipe, number + 1
+        factor = rate_factor(recipe.schedule, number, recipe.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.lr * factor
+        loss = group_loss(self.clip, self.batches.step(number), self.task.device, recipe.bf16)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingFailed(
+                f"step {done}: the loss is {value}; nothing was updated; the last state is kept"
+            )
+        self.optimiser.update_params(loss)
+        with torch.no_grad():
+            self.clip.logit_scale.clamp_(max=math.log(recipe.highest_scale))
+        self.log.add(Position(_STAGE, done), {"loss": value}, recipe.lr * factor, done == recipe.steps)
+        tick(done)
+        self._beside(done)
+
+    def _beside(self, done: int) -> None:
+        """What happens every so many steps."""
+        steps = self.task.recipe.steps
+        if done % self.task.val_every == 0 or done == steps:
+            side = self.task.recipe.phase(done - 1).side
+            found = self.measure(side, WATCHED)
+            self.log.note(Position(_STAGE, done), {**found.as_dict(), "side": side})
+            self.reporter.note(
+                f"clip {done}: zero-shot top-1 {found.top1:.1f} %, of unseen classes {found.unseen:.1f} %, at {side} pixels "
+                f"(texture {found.texture:.1f} %, shape {found.shape:.1f} %)"
+            )
+        if done % self.task.save_every == 0 or done == steps:
+            self._keep(done)
+
+    def _keep(self, done: int) -> None:
+        facts = {**self.task.facts, "pending": self.log.pending}
+        save_state(self.task.folder, Position(_STAGE, done), self.clip, self.optimiser, facts)
+
+    def _restore(self) -> int:
+        """How many steps are done."""
+        state = newest_state(self.task.folder)
+        if state is None:
+            self.log.start(None)
+            return 0
+        self.clip.load_state_dict(state.model)
+        restore_optimiser(self.optimiser, state)
+        self.log.start(state.position, state.facts.get("pending"))
+        return state.position.done
+
+
+def _adamw(clip: nn.Module, recipe: ClipRecipe) -> torch.optim.AdamW:
+    """Matrices, kernels and tables decay; biases, norms, the CLS token and the temperature do not (CLIP, section 2.5)."""
+    named = list(clip.named_parameters())
+    groups = [
+        {
+            "params": [parameter for _, parameter in part],
+            "names": [name for name, _ in part],
+            "weight_decay": decay,
+        }
+        for part, decay in (
+            ([each for each in named if each[1].ndim > 1], recipe.weight_decay),
+            ([each for each in named if each[1].ndim <= 1], 0.0),
+        )
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas)

@@ -1,0 +1,78 @@
+"""From the folder of a finished training to the file that ships."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from benchbed.checkpoints import assign
+from benchbed.clip_weights import shapes_clip_path
+from benchbed.errors import CheckpointError, StoreError, UsageError
+from benchbed.packaged_weights import pack
+from benchbed.registry import choose, resolve
+from benchbed.segmenter import Segmenter
+from benchbed.training.checkpoint import read_checkpoint
+from benchbed.training.folder import FINAL
+from benchbed.weights import packaged_path
+
+# Of a training's JSON, what the shipped file's header says too.
+TOLD: Final = ("method", "dataset", "recipe", "seed", "amp", "command", "init", "bench", "torch")
+
+
+def pack_folder(folder: Path, to: Path | None) -> Path:
+    """Write the shipped file; returns where.
+
+    Args:
+        folder: of a finished `benchbed train`.
+        to: the file; None: where the variant's card, or for a CLIP the bench, looks for it.
+
+    Raises:
+        CheckpointError: the training is not finished, or is damaged, or started from another CLIP than ships.
+        UsageError: the card names no place for its weights.
+        StoreError: the file cannot be written.
+    """
+    if not (folder / FINAL).is_file():
+        raise CheckpointError(
+            f"{folder}: no finished training ({FINAL} is not there); give a folder of benchbed train, or go on with --resume"
+        )
+    tensors, facts = read_checkpoint(folder / FINAL)
+    if "clip" in facts:
+        target = to or shapes_clip_path()
+        _copy(folder / FINAL, target)
+        return target
+    target = to or _place(facts["method"])
+    pack(_segmenter(folder, tensors, facts), target, {name: facts[name] for name in TOLD})
+    return target
+
+
+def _place(method: str) -> Path:
+    variant = choose(method).variant
+    if not variant.packaged:
+        raise UsageError(
+            f"{method}: its card names no packaged weights; add that to the card, or give --to FILE"
+        )
+    return packaged_path(variant)
+
+
+def _segmenter(folder: Path, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> Segmenter:
+    variant = choose(facts["method"]).variant
+    segmenter: Segmenter = resolve(variant.build)(**variant.config_for(facts["dataset"]["name"]))
+    try:
+        assign(segmenter, tensors)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{folder / FINAL}: {error} (the variant's card has changed since, or the recipe trains other sizes)"
+        ) from error
+    return segmenter
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise StoreError(
+            f"{target}: cannot be written ({error.strerror}); give another place with --to"
+        ) from error

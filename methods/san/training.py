@@ -1,0 +1,71 @@
+"""SAN under training: the outputs of the last side blocks, each named by CLIP, for Mask2Former's criterion (section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from benchbed.errors import UsageError
+from benchbed.segmenter import TextFeatures
+from methods.parts.set_criterion import CriterionSettings, MaskOutput, SetCriterion
+
+if TYPE_CHECKING:
+    from methods.san.model import SAN
+
+STAGE = "side-adapter"
+
+
+@dataclass(frozen=True)
+class SideAdapterStage:
+    """The one stage of SAN's training.
+
+    Attributes:
+        criterion: compares outputs with the truth.
+        supervised: how many of the side network's last blocks give an output (DEEP_SUPERVISION_IDXS: blocks 7 and 8 of 8).
+    """
+
+    criterion: SetCriterion
+    supervised: int
+
+    def losses(self, san: SAN, images: Tensor, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """The criterion's losses for images [B, 3, H, W] and labels [B, H, W] of the classes in `text`."""
+        return self.criterion(outputs(san, images, text, self.supervised), labels)
+
+
+def side_adapter_stage(name: str, choices: Mapping[str, Any], blocks: int) -> SideAdapterStage:
+    """A stage from a recipe's plain values: `supervised` (2) and the fields of `CriterionSettings`.
+
+    Raises:
+        UsageError: another stage's name, or more supervised blocks than the side network has.
+    """
+    if name != STAGE:
+        raise UsageError(f"SAN has no training stage {name!r}: its only one is {STAGE!r}")
+    settings = dict(choices)
+    supervised = int(settings.pop("supervised", 2))
+    if not 1 <= supervised <= blocks:
+        raise UsageError(f"supervised={supervised}: expected 1 to {blocks}, the side network's blocks")
+    return SideAdapterStage(SetCriterion(CriterionSettings(**settings)), supervised)
+
+
+def outputs(san: SAN, images: Tensor, text: TextFeatures, supervised: int) -> list[MaskOutput]:
+    """Masks and class logits of the last `supervised` side blocks, the last block first.
+
+    Mask decoder and CLIP's deep blocks are shared; CLIP names every block's masks anew.
+
+    Args:
+        san: the network.
+        images: [B, 3, H, W].
+        text: K classes; class logits are [B, Q, K + 1].
+        supervised: at least 1.
+    """
+    states, grid = san.shallow(san.clip_input(images))
+    tokens, side_grid = san.side.last_blocks(images, states, grid, supervised)
+    found = []
+    for queries, patches in reversed(tokens):
+        proposals = san.decoder(queries, patches, side_grid)
+        embeddings = san.name(proposals, states[san.size.shallow], grid)
+        found.append(MaskOutput(proposals.masks, san.classify(embeddings, text)))
+    return found
