@@ -139,8 +139,11 @@ def segment(**flags: Any) -> int:
 
 
 @main.command(epilog=EPILOG)
-@click.option("--method", required=True, metavar="M[/VARIANT]", help="Method to train.")
-@click.option("--dataset", required=True, metavar="D", help="Dataset whose seen classes it learns.")
+@click.option("--method", metavar="M[/VARIANT]", help="Method to train.")
+@click.option("--dataset", metavar="D", help="Dataset whose seen classes it learns.")
+@click.option(
+    "--clip", metavar="shapes", help="In place of a method: the small CLIP of the embedded dataset."
+)
 @click.option(
     "--data-root",
     type=click.Path(path_type=Path),
@@ -176,7 +179,7 @@ def segment(**flags: Any) -> int:
 )
 @click.option("--dry-run", is_flag=True, help="Show stages and what each trains; train nothing.")
 @JSON
-def train(dry_run: bool, as_json: bool, **flags: Any) -> int:
+def train(clip: str | None, dry_run: bool, as_json: bool, **flags: Any) -> int:
     """Train a method by its recipe, on the dataset's seen classes alone.
 
     Several processes: torchrun --nproc-per-node 2 -m benchbed train ...
@@ -184,11 +187,32 @@ def train(dry_run: bool, as_json: bool, **flags: Any) -> int:
     \b
     benchbed train --method san/tiny --dataset shapes --val-every 500 --val-limit 100
     benchbed train --method lseg --dataset voc --data-root DIR --amp
+    benchbed train --clip shapes
     """
+    if clip is not None:
+        return _train_clip(clip, dry_run=dry_run, as_json=as_json, **flags)
+    for name in ("method", "dataset"):
+        if flags[name] is None:
+            raise click.UsageError(
+                f"--{name} is missing; name what to train, e.g. --method san/tiny --dataset shapes"
+            )
     from benchbed.train_command import train_command
     from benchbed.training.request import TrainRequest
 
     return train_command(TrainRequest(**flags), dry_run, as_json)
+
+
+def _train_clip(clip: str, **flags: Any) -> int:
+    from benchbed.train_clip_command import train_clip_command
+    from benchbed.training.clip_flags import ClipFlags
+
+    taken = ("out", "resume", "seed", "device", "iterations", "val_every", "save_every")
+    foreign = [name for name, value in flags.items() if name not in taken and value]
+    if foreign:
+        raise click.UsageError(
+            f"--{foreign[0].replace('_', '-')} does not go with --clip, whose recipe is one of its own; leave it out"
+        )
+    return train_clip_command(ClipFlags(clip, **{name: flags[name] for name in taken}))
 
 
 @main.command(epilog=EPILOG)
