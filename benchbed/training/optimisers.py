@@ -15,7 +15,8 @@ from benchbed.training.recipe import Optimiser, ParameterGroup
 
 KINDS: Final = ("norm", "embedding")
 _NORMS: Final = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
-_NORM_CLASS: Final = re.compile(r"Norm(\dd)?$")  # methods' own, such as LayerNorm2d
+# Methods' own, such as LayerNorm2d; a convolution named for the norm that follows it is none.
+_NORM_CLASS: Final = re.compile(r"Norm(\dd)?$")
 _POSITION: Final = re.compile(r"(^|_)pos(ition|itional)?(s|_|$)")
 
 
@@ -115,6 +116,8 @@ def _parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, frozenset
 
 
 def _kinds(module: nn.Module, own: str) -> frozenset[str]:
-    norm = isinstance(module, _NORMS) or bool(_NORM_CLASS.search(type(module).__name__))
+    convolution = isinstance(module, nn.modules.conv._ConvNd)
+    named = not convolution and bool(_NORM_CLASS.search(type(module).__name__))
+    norm = isinstance(module, _NORMS) or named
     table = isinstance(module, nn.Embedding) or bool(_POSITION.search(own))
     return frozenset(kind for kind, holds in zip(KINDS, (norm, table), strict=True) if holds)

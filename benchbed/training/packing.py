@@ -13,6 +13,7 @@ from benchbed.errors import CheckpointError, StoreError, UsageError
 from benchbed.packaged_weights import pack
 from benchbed.registry import choose, resolve
 from benchbed.segmenter import Segmenter
+from benchbed.trained_config import trained_config
 from benchbed.training.checkpoint import read_checkpoint
 from benchbed.training.folder import FINAL
 from benchbed.weights import packaged_path
@@ -58,7 +59,9 @@ def _place(method: str) -> Path:
 
 def _segmenter(folder: Path, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> Segmenter:
     variant = choose(facts["method"]).variant
-    segmenter: Segmenter = resolve(variant.build)(**variant.config_for(facts["dataset"]["name"]))
+    config = variant.config_for(facts["dataset"]["name"])
+    _same_config(facts["method"], config, {**config, **trained_config(folder / FINAL)})
+    segmenter: Segmenter = resolve(variant.build)(**config)
     try:
         assign(segmenter, tensors)
     except CheckpointError as error:
@@ -66,6 +69,16 @@ def _segmenter(folder: Path, tensors: Mapping[str, Any], facts: Mapping[str, Any
             f"{folder / FINAL}: {error} (the variant's card has changed since, or the recipe trains other sizes)"
         ) from error
     return segmenter
+
+
+def _same_config(method: str, card: Mapping[str, Any], trained: Mapping[str, Any]) -> None:
+    """Shipped weights are built by the card alone: what a recipe changes of it would be lost."""
+    differing = sorted(name for name, value in trained.items() if card.get(name) != value)
+    if differing:
+        raise UsageError(
+            f"{method}: its recipe trains with {', '.join(f'{name}={trained[name]!r}' for name in differing)}, which its card "
+            "does not say; shipped weights need the same in both: correct the card"
+        )
 
 
 def _copy(source: Path, target: Path) -> None:

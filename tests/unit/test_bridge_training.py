@@ -116,7 +116,7 @@ def test_timms_classifiers_are_taken_over(backbone: str, name: str, side: int) -
 
 def test_openmmlabs_mobilenet_is_taken_over() -> None:
     """mmpretrain's names: `backbone.` in front, a last convolution to 1,280 channels and a classifier behind."""
-    net = randomised(MODELS.build({"type": "mmseg.MobileNetV2", "out_indices": (6,)}))
+    net = randomised(MODELS.build({"type": "mmseg.MobileNetV2", "out_indices": (4, 6)}))
     file: dict[str, Tensor] = {f"backbone.{name}": value for name, value in net.state_dict().items()}
     file |= {"backbone.conv2.conv.weight": torch.ones(1280, 320, 1, 1), "head.fc.weight": torch.ones(3, 1280)}
     bridge = small("mobilenetv2")

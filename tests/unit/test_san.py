@@ -255,7 +255,7 @@ def test_masks_steer_their_own_token_and_nothing_else(san: SAN, seed: int) -> No
         ({"side_heads": 5}, ("side_heads=5", "side_width=96")),
         ({"side_heads": 0}, ("side_heads=0",)),
         ({"shallow": 4}, ("shallow=4", "1 to 3")),
-        ({"fusion": ((0, 0), (4, 1))}, ("fusion", "0 to 3")),
+        ({"fusion": ((0, 0), (2, 1))}, ("fusion", "0 to 1")),
         ({"fusion": ((0, 1), (1, 0))}, ("fusion", "rising")),
         ({"clip_resolution": 0}, ("clip_resolution=0",)),
     ],

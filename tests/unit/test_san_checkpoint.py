@@ -146,9 +146,9 @@ def test_defaults_are_the_released_ones(
     [
         ({"queries": 100}, ("queries is 30", "100")),
         ({"clip": "vit-b16"}, ("clip.embed_dim is 64", "512")),
-        ({"shallow": 2}, ("shallow is 3", "2")),
+        ({"shallow": 2}, ("shallow is 1", "2")),
         ({"side_width": 240}, ("side_width is 96", "240")),
-        ({"fusion": ((0, 0), (3, 1))}, ("number of fusion layers is 4", "2")),
+        ({"fusion": ((0, 0),)}, ("number of fusion layers is 2", "1")),
         ({"side_heads": 7}, ("side_heads=7", "side_width=96")),
     ],
 )
@@ -186,7 +186,7 @@ def test_without_deep_blocks_there_is_no_split(official: dict[str, Tensor]) -> N
     cut = {
         name: tensor for name, tensor in official.items() if not name.startswith("clip_rec_head.resblocks.")
     }
-    with pytest.raises(CheckpointError, match="shallow=3"):
+    with pytest.raises(CheckpointError, match="shallow=1"):
         load(cut)
 
 
