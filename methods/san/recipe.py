@@ -54,7 +54,7 @@ _VOC: Final = replace(_COCO, iterations=20_000, batch=16)
 # Ours: ground and unseen objects are both ignored, and neither may be taught to be the other.
 _SHAPES: Final = Stage(
     SIDE_ADAPTER,
-    iterations=2_400,
+    iterations=2_000,
     batch=8,
     optimiser=Optimiser("AdamW", lr=5e-4, weight_decay=1e-4, groups=_UNDECAYED, clip_norm=1.0),
     schedule=Schedule("poly", power=0.9, warmup=100),

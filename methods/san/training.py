@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from benchbed.errors import UsageError
 from benchbed.segmenter import TextFeatures
 from methods.parts.set_criterion import CriterionSettings, MaskOutput, SetCriterion
+from methods.san.mask_decoder import Proposals
 
 if TYPE_CHECKING:
     from methods.san.model import SAN
@@ -53,7 +55,8 @@ def side_adapter_stage(name: str, choices: Mapping[str, Any], blocks: int) -> Si
 def outputs(san: SAN, images: Tensor, text: TextFeatures, supervised: int) -> list[MaskOutput]:
     """Masks and class logits of the last `supervised` side blocks, the last block first.
 
-    Mask decoder and CLIP's deep blocks are shared; CLIP names every block's masks anew.
+    Mask decoder and CLIP's deep blocks are shared. A mask token sees none of another mask, so that CLIP names the masks of all
+    blocks in one pass; the authors run one a block, with the same result.
 
     Args:
         san: the network.
@@ -63,9 +66,10 @@ def outputs(san: SAN, images: Tensor, text: TextFeatures, supervised: int) -> li
     """
     states, grid = san.shallow(san.clip_input(images))
     tokens, side_grid = san.side.last_blocks(images, states, grid, supervised)
-    found = []
-    for queries, patches in reversed(tokens):
-        proposals = san.decoder(queries, patches, side_grid)
-        embeddings = san.name(proposals, states[san.size.shallow], grid)
-        found.append(MaskOutput(proposals.masks, san.classify(embeddings, text)))
-    return found
+    proposed = [san.decoder(queries, patches, side_grid) for queries, patches in reversed(tokens)]
+    together = Proposals(
+        torch.cat([each.masks for each in proposed], 1), torch.cat([each.bias for each in proposed], 2)
+    )
+    logits = san.classify(san.name(together, states[san.size.shallow], grid), text)
+    named = logits.split(san.size.queries, dim=1)
+    return [MaskOutput(each.masks, classes) for each, classes in zip(proposed, named, strict=True)]
