@@ -11,6 +11,7 @@ from open_clip import CLIP, tokenize
 from torch import Tensor
 
 from benchbed.clip import ImageTower
+from benchbed.clip_block import value_block
 from benchbed.clip_sizes import HEAD_WIDTH, ClipSize
 from benchbed.clip_weights import TABLE
 
@@ -78,6 +79,19 @@ class SmallClip(CLIP):  # type: ignore[misc]
             tokens = block(tokens)
         features: Tensor = self.visual.ln_post(tokens[:, 0]) @ self.visual.proj
         return F.normalize(features, dim=-1) if normalize else features
+
+    def encode_image_and_patches(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What `encode_image` gives, and the mean over patches of what `ImageTower.dense` gives: [N, embed_dim] each.
+
+        Neither is of unit norm; of the mean each patch has the same share.
+        """
+        tokens, _ = self.visual.tokens(image)
+        *early, last = self.visual.transformer.resblocks
+        for block in early:
+            tokens = block(tokens)
+        whole = self.visual.ln_post(last(tokens)[:, 0]) @ self.visual.proj
+        patches = self.visual.ln_post(value_block(last, tokens[:, 1:])) @ self.visual.proj
+        return whole, F.normalize(patches.float(), dim=-1).mean(1)
 
     def encode_text(self, text: Tensor, normalize: bool = False) -> Tensor:
         """As open_clip's, for rows [N, L] of `tokens`: the mask is causal, so what follows the end need not be there."""

@@ -25,7 +25,7 @@ class ClipPhase:
 
 
 # Small pictures first: 25 patches instead of 64, and what takes longest to learn, shape, is learned just as well there.
-COARSE_TO_FINE: Final = (ClipPhase(0.7, 40, 0), ClipPhase(0.3, 64, 1))
+COARSE_TO_FINE: Final = (ClipPhase(0.6, 40, 0), ClipPhase(0.4, 64, 1))
 # As drawn, and shrunk: at 96 pixels the same object has finer edges and, cut out tightly, less of its ground.
 CROP_POOLS: Final = ((64, 20_000), (96, 20_000))
 
@@ -50,6 +50,8 @@ class ClipRecipe:
         window: least and greatest side of a window of a scene, pixels.
         prompts: share of object crops that are captioned by a prompt, as segmenters ask, in place of the scene's caption: without
             it the prompts' own words ("small", "scene", the full stop) stay random vectors.
+        patches: weight of the same loss for the mean of the patches' own embeddings (the last block's value path), so that a
+            place says what lies there; large CLIPs learn that from their data, a small one does not.
         lr, betas: of AdamW.
         weight_decay: of matrices; vectors and the temperature have none.
         schedule: of the learning rate, over all phases.
@@ -58,7 +60,7 @@ class ClipRecipe:
     """
 
     size: ClipSize = TINY
-    steps: int = 5000
+    steps: int = 9000
     groups: int = 3
     phases: tuple[ClipPhase, ...] = COARSE_TO_FINE
     crop_pools: tuple[tuple[int, int], ...] = CROP_POOLS
@@ -67,6 +69,7 @@ class ClipRecipe:
     shift: float = 0.1
     window: tuple[int, int] = (64, 96)
     prompts: float = 0.2
+    patches: float = 0.5
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.05

@@ -61,13 +61,22 @@ def first_weights(recipe: ClipRecipe, seed: int) -> SmallClip:
         return SmallClip(recipe.size, words_in_use(recipe))
 
 
-def group_loss(clip: SmallClip, batch: ClipBatch, device: torch.device, bf16: bool) -> Tensor:
-    """open_clip's contrastive loss of each group of 20 pairs for itself, averaged: a scalar, float32."""
+def group_loss(clip: SmallClip, batch: ClipBatch, device: torch.device, recipe: ClipRecipe) -> Tensor:
+    """open_clip's contrastive loss of each group of 20 pairs for itself, averaged: a scalar, float32.
+
+    The mean of an image's patches is held against the texts too, with the weight `recipe.patches`.
+    """
     tokens = clip.tokens(batch.captions)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        images, texts = clip.encode_image(batch.images.to(device)), clip.encode_text(tokens)
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+        whole, patches = clip.encode_image_and_patches(batch.images.to(device))
+        texts = clip.encode_text(tokens)
+    scale = clip.logit_scale.exp()
+    return _contrast(whole, texts, scale) + recipe.patches * _contrast(patches, texts, scale)
+
+
+def _contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
-    criterion, scale = ClipLoss(), clip.logit_scale.exp()
+    criterion = ClipLoss()
     groups = zip(images.split(GROUP), texts.split(GROUP), strict=True)
     return torch.stack([criterion(image, text, scale) for image, text in groups]).mean()
 
@@ -124,7 +133,7 @@ class ClipTrainer:
         factor = rate_factor(recipe.schedule, number, recipe.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.lr * factor
-        loss = group_loss(self.clip, self.batches.step(number), self.task.device, recipe.bf16)
+        loss = group_loss(self.clip, self.batches.step(number), self.task.device, recipe)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingFailed(
