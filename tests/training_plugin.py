@@ -219,10 +219,15 @@ POINTS = {
 
 
 def register(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add both to what is registered, in this process."""
+    """Add both to what is registered, in this process, for one test."""
+    monkeypatch.setattr(registry, "entry_points", _points)
 
-    def points(group: str) -> list[EntryPoint]:
-        ours = [EntryPoint(name=name, value=value, group=group) for name, value in POINTS[group].items()]
-        return [*entry_points(group=group), *ours]
 
-    monkeypatch.setattr(registry, "entry_points", points)
+def register_for_good() -> None:
+    """Add both to what is registered, in this process, for as long as it lives."""
+    registry.entry_points = _points
+
+
+def _points(group: str) -> list[EntryPoint]:
+    ours = [EntryPoint(name=name, value=value, group=group) for name, value in POINTS[group].items()]
+    return [*entry_points(group=group), *ours]

@@ -1,36 +1,47 @@
-"""A command line in a forked child of this process, which has imported everything already: seconds quicker than a new one."""
+"""A command line in a child process that has imported everything already: seconds quicker than a new one.
+
+Children come from a fork server, which has imported the training but never trained: a process that has run autograd once cannot
+be forked and train again.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from safetensors.torch import save_file
+from training_plugin import register_for_good
 
 from benchbed.cli import run_cli
 from benchbed.training import engine
 
 PATIENCE_S = 120
+START_METHOD = "forkserver"
+_SERVER = multiprocessing.get_context(START_METHOD)
+_SERVER.set_forkserver_preload(["benchbed.training.engine", "benchbed.train_command"])
 
 
-def in_child(
-    environment: dict[str, str], *arguments: object, before: Callable[[], None] | None = None
-) -> BaseProcess:
-    """Start one; its exit code is the command's."""
+def in_child(environment: dict[str, str], *arguments: object, weights: Path | None = None) -> BaseProcess:
+    """Start one; its exit code is the command's.
 
-    def body() -> None:
-        os.environ.update(environment)
-        if before:
-            before()
-        raise SystemExit(run_cli([str(argument) for argument in arguments]))
-
-    child = multiprocessing.get_context("fork").Process(target=body)
+    Args:
+        environment: variables for it.
+        arguments: of `benchbed`.
+        weights: where it leaves a training's last weights, whatever its rank.
+    """
+    child = _SERVER.Process(target=_body, args=(environment, [str(each) for each in arguments], weights))
     child.start()
     return child
+
+
+def registered_cli(arguments: list[str]) -> int:
+    """`benchbed ARGUMENTS` where the tests' method and dataset are registered."""
+    register_for_good()
+    return run_cli(arguments)
 
 
 def ended(children: Sequence[BaseProcess]) -> list[int | None]:
@@ -55,21 +66,25 @@ def together(folder: Path, count: int, environment: dict[str, str], *arguments: 
         in_child(
             {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             *arguments,
-            before=_leaving(folder / f"rank{rank}"),
+            weights=folder / f"rank{rank}.safetensors",
         )
         for rank in range(count)
     ]
     return ended(children)
 
 
-def _leaving(path: Path) -> Callable[[], None]:
-    def patch() -> None:
-        finish = engine._finish
+def _body(environment: dict[str, str], arguments: list[str], weights: Path | None) -> None:
+    os.environ.update(environment)
+    if weights:
+        _leave(weights)
+    raise SystemExit(registered_cli(arguments))
 
-        def leave(training: engine.Training) -> Path:
-            save_file(training.segmenter.state_dict(), path.with_suffix(".safetensors"))
-            return finish(training)
 
-        engine._finish = leave  # this process ends soon
+def _leave(path: Path) -> None:
+    finish = engine._finish
 
-    return patch
+    def leave(training: engine.Training) -> Path:
+        save_file(training.segmenter.state_dict(), path)
+        return finish(training)
+
+    engine._finish = leave  # this process ends soon

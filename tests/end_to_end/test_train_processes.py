@@ -8,18 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from child_process import ended, in_child, together
+from child_process import START_METHOD, ended, in_child, registered_cli, together
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-from training_plugin import register
-
-from benchbed.cli import run_cli
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch)
 
 
 def train(variant: str, out: Path, *flags: object) -> tuple[object, ...]:
@@ -60,8 +53,8 @@ def test_a_loss_that_is_no_number_in_one_stops_both(tmp_path: Path) -> None:
     assert together(tmp_path, 2, {}, *train("nan", tmp_path / "out")) == [4, 4]
 
 
-def test_torchrun_starts_them(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """torchrun's own launcher, with its processes forked from this one, which has imported everything already."""
+def test_torchrun_starts_them(tmp_path: Path) -> None:
+    """torchrun's own launcher, with processes that have imported everything already."""
     flags = train("even", tmp_path / "out", "--iterations", 2, "--device", "cpu")
     config = LaunchConfig(
         min_nodes=1,
@@ -70,10 +63,13 @@ def test_torchrun_starts_them(tmp_path: Path, capfd: pytest.CaptureFixture[str])
         run_id="test",
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
-        start_method="fork",
+        start_method=START_METHOD,
         monitor_interval=0.1,
+        logs_specs=DefaultLogsSpecs(log_dir=str(tmp_path / "logs"), redirects=Std.OUT),
     )
-    codes = elastic_launch(config, run_cli)([str(flag) for flag in flags])
+    codes = elastic_launch(config, registered_cli)([str(flag) for flag in flags])
     assert codes == {0: 0, 1: 0}
     assert json.loads((tmp_path / "out" / "final.json").read_text())["processes"] == 2
-    assert capfd.readouterr().out.count("weights:") == 1, "one of them speaks"
+    said = [path.read_text() for path in (tmp_path / "logs").rglob("stdout.log")]
+    assert len(said) == 2
+    assert "".join(said).count("weights:") == 1, "one of them speaks"
