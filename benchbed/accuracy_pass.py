@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
+from benchbed.datasets.dataset import Sample
 from benchbed.journal import Journal, journal
+from benchbed.keeping import Keeper
+from benchbed.kept import Kept, dataset_folder
 from benchbed.metrics import Counts, ImageCounts, count_image
 from benchbed.progress import Reporter
 from benchbed.source_digest import source_digest
@@ -47,8 +52,16 @@ class Counted:
             self.journal.unlink(missing_ok=True)
 
 
-def measure_counts(subject: Subject, partial: Path, reporter: Reporter) -> Counted:
+def measure_counts(
+    subject: Subject, partial: Path, reporter: Reporter, keeper: Keeper | None = None
+) -> Counted:
     """Counts of all planned images, going on from where an earlier run of the same thing stopped.
+
+    Args:
+        subject: what to measure.
+        partial: folder of the journals.
+        reporter: hears of progress.
+        keeper: is offered each prediction.
 
     Raises:
         DataError: an image or mask is bad; what was counted before stays in the journal.
@@ -59,14 +72,61 @@ def measure_counts(subject: Subject, partial: Path, reporter: Reporter) -> Count
     wanted = item.dataset.ids[: item.images]
     path = partial / f"{journal_key(subject)}.jsonl"
     with journal(path, len(subject.vocabulary)) as book:
+        keeper = keeper if book.owned else None
         todo = [index for index, name in enumerate(wanted) if name not in book.rows]
         kept = len(wanted) - len(todo)
         _announce(book, kept, item.name, reporter)
-        with reporter.task(f"{item.name}: accuracy", len(wanted), kept) as tick:
+        with _written(keeper, book), reporter.task(f"{item.name}: accuracy", len(wanted), kept) as tick:
             for done, index in enumerate(todo, kept + 1):
-                book.add(_count(subject, index))
+                sample, labels = _label(subject, index)
+                row = _count(subject, sample, labels)
+                if keeper is not None:
+                    keeper.offer(sample, labels)
+                book.add(row)
                 tick(done)
+            if keeper is not None:
+                _fill(keeper, subject, wanted)
         return Counted(book.counts(wanted), path if book.owned else None, kept)
+
+
+def _fill(keeper: Keeper, subject: Subject, wanted: tuple[str, ...]) -> None:
+    """Predict again what an interrupted run had counted but not kept."""
+    places = {name: index for index, name in enumerate(wanted)}
+    for name in keeper.missing(wanted):
+        keeper.offer(*_label(subject, places[name]))
+
+
+@contextmanager
+def _written(keeper: Keeper | None, book: Journal) -> Iterator[None]:
+    """What a keeper holds is written at the end, whatever happens."""
+    if keeper is None:
+        yield
+        return
+    keeper.resume(book.rows)
+    try:
+        yield
+    finally:
+        keeper.write()
+
+
+def make_keeper(subject: Subject, store: Path, budget: int, reporter: Reporter) -> Keeper | None:
+    """Who keeps a subject's predictions below a store's folder, at most `budget` bytes; None for a budget of 0."""
+    if budget < 1:
+        return None
+    item = subject.item
+    card, protocol = item.dataset.card, item.protocol
+    name = f"{item.chosen.label.replace('/', '-')}-{protocol.name}-{journal_key(subject)[:12]}"
+    place = Kept(
+        folder=dataset_folder(store, card.name, item.dataset.identity) / name,
+        label=item.chosen.label,
+        weights=subject.digest,
+        dataset=card.name,
+        identity=item.dataset.identity,
+        fingerprint=protocol.fingerprint,
+        ignore=card.ignore,
+        images=(),
+    )
+    return Keeper(place, len(subject.vocabulary), budget, reporter)
 
 
 def _announce(book: Journal, kept: int, name: str, reporter: Reporter) -> None:
@@ -78,11 +138,14 @@ def _announce(book: Journal, kept: int, name: str, reporter: Reporter) -> None:
         )
 
 
-def _count(subject: Subject, index: int) -> ImageCounts:
+def _label(subject: Subject, index: int) -> tuple[Sample, np.ndarray]:
     sample = subject.item.dataset.sample(index)
-    labels = subject.inference.labels(sample.image)
+    return sample, to_numpy(subject.inference.labels(sample.image))
+
+
+def _count(subject: Subject, sample: Sample, labels: np.ndarray) -> ImageCounts:
     classes, ignore = len(subject.vocabulary), subject.item.dataset.card.ignore
-    return count_image(to_numpy(labels), sample.labels, classes, ignore, image_id=sample.id)
+    return count_image(labels, sample.labels, classes, ignore, image_id=sample.id)
 
 
 def to_numpy(labels: Tensor) -> np.ndarray:

@@ -9,45 +9,19 @@ from typing import Any, Final
 import click
 
 from benchbed import __version__
+from benchbed.cli_options import DEVICE, EPILOG, JSON, OUT, PRECISION, WEIGHTS
+from benchbed.cost_cli import cost
+from benchbed.data_cli import data
 from benchbed.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, BenchError
-
-EPILOG: Final = """\b
-Exit codes:
-  0    done
-  2    a flag or a name is wrong
-  3    data or weights are missing or damaged
-  4    part of the plan failed; of a run, the rest is kept
-  130  interrupted; of a run, what was measured is kept: run the same command to go on;
-       of a training, the state is kept: run the same command with --resume"""
+from benchbed.judging_cli import claims, compare
 
 # By command, after "interrupted".
 KEPT: Final = {
+    "claims": "; what was measured to its end is kept: run the same command to go on",
     "run": "; what was measured is kept: run the same command to go on",
+    "cost": "; nothing of it was recorded: run the same command again",
     "train": "; the last state is kept: run the same command with --resume to go on",
 }
-
-OUT = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("benchbed-results"),
-    metavar="DIR",
-    show_default=True,
-    help="Folder of the records.",
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, and only JSON, to stdout.")
-WEIGHTS = click.option(
-    "--weights",
-    default="auto",
-    metavar="W",
-    show_default=True,
-    help="auto, random, the PATH of a checkpoint, or method=PATH,... (methods not named get auto).",
-)
-DEVICE = click.option(
-    "--device", default="auto", metavar="auto|cpu|cuda[:n]", show_default=True, help="Where to run."
-)
-PRECISION = click.option(
-    "--precision", default="fp32", metavar="fp32|bf16|fp16", show_default=True, help="Of the forward pass."
-)
 
 
 @click.group(
@@ -86,6 +60,14 @@ def main(context: click.Context) -> None:
 @PRECISION
 @click.option("--limit", type=int, metavar="N", help="Use only the first N images of each dataset.")
 @OUT
+@click.option(
+    "--keep",
+    type=float,
+    default=4.0,
+    metavar="MB",
+    show_default=True,
+    help="Keep predicted label maps with photo and ground truth, for galleries: at most MB a method and dataset; 0: none.",
+)
 @click.option(
     "--dry-run", is_flag=True, help="Show the plan and what it will cost; measure nothing for a record."
 )
@@ -259,6 +241,60 @@ def show(record: str, out: Path, as_json: bool) -> None:
     from benchbed.show_command import show_command
 
     show_command(record, out, as_json)
+
+
+@main.command(epilog=EPILOG)
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR...]")
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder or file of records; repeat it, or name several after it.  [default: benchbed-results]",
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write everything there: tables, plots, gallery, page.  [default: print tables]",
+)
+@click.option(
+    "--table",
+    default="",
+    metavar="T[,T]",
+    help="zs3, open-vocab, efficiency, parity, classes.  [default: all]",
+)
+@click.option(
+    "--format",
+    "formats",
+    default="",
+    metavar="F[,F]",
+    help="console, markdown, csv, latex, html; with --to also plots, gallery, page.  [default: console, or all]",
+)
+@click.option(
+    "--check", is_flag=True, help="Write nothing; fail (4) unless the report in --to is up to date."
+)
+def report(more: tuple[Path, ...], sources: tuple[Path, ...], table: str, formats: str, **flags: Any) -> int:
+    """Make tables, plots, a gallery and a page of records, wherever and by whomever they were measured.
+
+    Records of all folders are merged, each once; damaged files are named and skipped (exit code 4); records that
+    contradict each other are named and footnoted. Rows are ranked only where images and protocol are the same.
+
+    \b
+    benchbed report
+    benchbed report --table zs3 --format latex > table.tex
+    benchbed report --from mine theirs --to report
+    """
+    from benchbed.report_command import ReportFlags, report_command
+
+    flags["tables"] = _names(table, "--table") if table else ()
+    flags["formats"] = _names(formats, "--format") if formats else ()
+    return report_command(ReportFlags(sources=(*sources, *more), **flags))
+
+
+for command in (claims, compare, cost, data):
+    main.add_command(command)
 
 
 def _names(text: str, flag: str) -> tuple[str, ...]:

@@ -9,16 +9,20 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchbed.cost.flops import count_flops
-from benchbed.cost.latency import LatencySamples, measure_latency
+from benchbed.cost.latency import LatencySamples, measure_latency, round_image
 from benchbed.cost.memory import measure_peak
+from benchbed.cost.outputs import TimedOutputs
 from benchbed.cost.params import count_params
 from benchbed.datasets.dataset import Dataset, Sample
 from benchbed.failures import failure
 from benchbed.inference import Inference
+from benchbed.metrics import Counts
 from benchbed.progress import Reporter
 from benchbed.subject import Subject
+from benchbed.timed_labels import label_warnings, timed_labels
 
 SAMPLE_IMAGES: Final = 8
 WARM_UP: Final = 1
@@ -31,10 +35,11 @@ SECONDS_A_SUBJECT: Final = (
 
 @dataclass
 class Cost:
-    """What was measured of one subject, ready for a record; `failures` names what could not be."""
+    """What was measured of one subject, ready for a record; `failures` names what could not be, `warnings` what is doubtful."""
 
     values: dict[str, Any] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def sample_images(dataset: Dataset, images: int) -> list[Sample]:
@@ -44,7 +49,12 @@ def sample_images(dataset: Dataset, images: int) -> list[Sample]:
 
 
 def measure_latencies(
-    subjects: Sequence[Subject], samples: list[Sample], run_id: str, reporter: Reporter, logs: Path
+    subjects: Sequence[Subject],
+    samples: list[Sample],
+    run_id: str,
+    reporter: Reporter,
+    logs: Path,
+    counts: Sequence[Counts] = (),
 ) -> list[Cost]:
     """Latency of all subjects of one dataset, interleaved; one that fails is dropped and the rest is timed anew.
 
@@ -53,38 +63,56 @@ def measure_latencies(
         samples: what they are timed on.
         run_id: marks samples that were taken interleaved, the only ones whose ratio means anything.
         logs: where tracebacks go.
+        counts: of the accuracy pass, one a subject: what timed label maps are held against; empty where there are none.
     """
     costs = [Cost() for _ in subjects]
     broken: dict[int, Exception] = {}
+    outputs = [TimedOutputs() for _ in subjects]
     while len(broken) < len(subjects):
         timed = {str(index): subject for index, subject in enumerate(subjects) if index not in broken}
-        found = _interleaved(timed, samples, broken, reporter)
+        found = _interleaved(timed, samples, broken, outputs, reporter)
         if found is not None:
             for index, each in found.items():
                 costs[int(index)].values["latency"] = _latency_values(each, run_id, samples, len(timed))
             break
+    for place, (cost, known) in enumerate(zip(costs, counts, strict=False)):
+        if "latency" in cost.values:
+            same = timed_labels(subjects[place], samples, outputs[place], known)
+            cost.values["latency"]["outputs"] = same
+            cost.warnings += label_warnings(subjects[place].item.chosen.label, same)
     for place, error in broken.items():
         costs[place].failures.append(f"latency: {failure(subjects[place].item.name, error, logs).message}")
     return costs
 
 
 def _interleaved(
-    timed: dict[str, Subject], samples: list[Sample], broken: dict[int, Exception], reporter: Reporter
+    timed: dict[str, Subject],
+    samples: list[Sample],
+    broken: dict[int, Exception],
+    outputs: list[TimedOutputs],
+    reporter: Reporter,
 ) -> dict[str, LatencySamples] | None:
     first = next(iter(timed.values()))
     name = f"{first.item.dataset.card.name}: latency of {len(timed)}, interleaved"
     at_most_s = SECONDS_A_SUBJECT * len(timed)
+    returned: dict[int, Tensor] = {}
     with reporter.task(name, MOST_ROUNDS, at_most_s=at_most_s) as tick:
+
+        def finished(rounds: int) -> None:
+            for index, labels in returned.items():
+                outputs[index].add(round_image(rounds - 1) % len(samples), [labels])
+            tick(rounds)
+
         try:
             return measure_latency(
                 {
-                    index: _caller(int(index), subject.inference, samples, broken)
+                    index: _caller(int(index), subject.inference, samples, broken, returned)
                     for index, subject in timed.items()
                 },
                 rounds=MOST_ROUNDS,
                 warmup=WARM_UP,
                 device=first.inference.device,
-                on_progress=tick,
+                on_progress=finished,
                 deadline_s=at_most_s,
                 least_rounds=LEAST_ROUNDS,
             )
@@ -95,11 +123,16 @@ def _interleaved(
 
 
 def _caller(
-    index: int, inference: Inference, samples: list[Sample], broken: dict[int, Exception]
+    index: int,
+    inference: Inference,
+    samples: list[Sample],
+    broken: dict[int, Exception],
+    returned: dict[int, Tensor],
 ) -> Callable[[int], object]:
     def call(image: int) -> object:
         try:
-            return inference.labels(samples[image % len(samples)].image)
+            returned[index] = inference.labels(samples[image % len(samples)].image)
+            return returned[index]
         except Exception as error:
             broken[index] = error
             raise

@@ -100,7 +100,7 @@ def _dataset_row(found: Found) -> dict[str, Any]:
     return {
         "name": card.name,
         "summary": card.title,
-        "classes": f"{len(card.names)} ({seen} seen, {len(card.names) - seen} unseen)",
+        "classes": f"{len(card.names)} ({f'{seen} seen, {len(card.names) - seen} unseen' if seen else 'no seen/unseen split'})",
         "images": f"{card.full_size:,} in {card.split}",
         "from": f"{found.distribution}, {found.module}",
         "rules": "; ".join(card.protocol_notes),
@@ -111,7 +111,7 @@ def _dataset_row(found: Found) -> dict[str, Any]:
 
 def _data_needed(card: DatasetCard) -> str:
     try:
-        dataset = registry.resolve(card.open)(None)
+        dataset = card.opened(None)
     except BenchError as error:
         return str(error)
     return f"nothing ({'made on the fly' if dataset.root is None else dataset.root}: {dataset.coverage()})"

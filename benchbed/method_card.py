@@ -82,6 +82,8 @@ class Variant:
         backbone: the network that sees the image, and the decoder on it; "" if unsaid.
         clip: which CLIP is in it, which of its towers where not both, and whether frozen; "" if unsaid.
         params: numbers of parameters, total and trainable, as `build` makes it (a test holds ours to that); None if unsaid.
+        proposals: how many masks it proposes an image; `build` must then take another number as its keyword `queries`, by which
+            `benchbed cost` sweeps it. None where it proposes none.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Variant:
     backbone: str = ""
     clip: str = ""
     params: tuple[int, int] | None = None
+    proposals: int | None = None
 
     def config_for(self, dataset: str) -> dict[str, Any]:
         """The published keyword arguments of `build` on `dataset`."""

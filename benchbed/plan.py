@@ -15,7 +15,7 @@ from benchbed.datasets.dataset import Dataset, DatasetCard
 from benchbed.device import resolve_device
 from benchbed.errors import MissingError, UsageError
 from benchbed.protocol import Protocol
-from benchbed.registry import DATASET_GROUP, METHOD_GROUP, Chosen, choose, find, names, resolve
+from benchbed.registry import METHOD_GROUP, Chosen, choose, dataset_card, names
 from benchbed.weights import WeightsChoice
 
 EMBEDDED_DEFAULT: Final = "shapes"
@@ -72,7 +72,7 @@ def make_plan(request: Request) -> Plan:
     items: list[PlanItem] = []
     notes: list[str] = []
     for name in _unique(request.datasets, "--dataset") or [EMBEDDED_DEFAULT]:
-        card: DatasetCard = find(DATASET_GROUP, name).object
+        card = dataset_card(name)
         chosen = _choose_all(request, card, notes)
         protocol = protocols.named(
             request.protocol, card, request.precision, torch.get_num_threads(), device.type
@@ -131,7 +131,7 @@ def open_dataset(card: DatasetCard, data_root: Path | None) -> Dataset:
     Raises:
         MissingError: the data are not there, are half there, or are empty.
     """
-    dataset: Dataset = resolve(card.open)(data_root)
+    dataset = card.opened(data_root)
     if len(dataset) == 0:
         raise MissingError(
             f"{dataset.root}: the {card.split} list of {card.name} is empty; expected up to {card.full_size} ids"

@@ -79,7 +79,7 @@ class Protocol:
 
     def input_for(self, variant: Variant, card: DatasetCard) -> InputSpec:
         """What this protocol feeds a variant on a dataset."""
-        published = variant.input_for(card.name)
+        published = variant.input_for(card.published_as)
         return published if self.input == AS_PUBLISHED else published.at(*card.matched_sides)
 
     def text_per_image(self, card: MethodCard, variant: Variant) -> bool:

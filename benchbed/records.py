@@ -54,7 +54,7 @@ class Record:
 
     def __post_init__(self) -> None:
         if not self.id:
-            object.__setattr__(self, "id", hashlib.sha256(_canonical(self).encode()).hexdigest()[:12])
+            object.__setattr__(self, "id", _digest(_plain(self)))
 
     @property
     def random_weights(self) -> bool:
@@ -80,8 +80,15 @@ def _plain(record: Record) -> dict[str, Any]:
     return content
 
 
-def _canonical(record: Record) -> str:
-    return json.dumps(_plain(record), sort_keys=True, ensure_ascii=False, allow_nan=False)
+def _digest(content: Mapping[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def _id_of(content: Mapping[str, Any]) -> str:
+    """The id that a file's content gives. Its counts stay packed: packing them anew costs most of a reading's time, and
+    another zlib may pack them otherwise."""
+    return _digest({name: value for name, value in content.items() if name not in ("kind", "id")})
 
 
 def _pack_counts(counts: Counts) -> dict[str, Any]:
@@ -106,14 +113,14 @@ def from_json(text: str, source: str) -> Record:
     content = _decode(text, source)
     _check_schema(content, source)
     try:
-        record, said = _build(content), content["id"]
+        record, found = _build(content), _id_of(content)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"{source}: the record is damaged ({error!r}); delete it and measure again"
         ) from error
-    if record.id != said:
+    if found != record.id:
         raise StoreError(
-            f"{source}: its content gives id {record.id}, but it says {said}: it was edited after it was written; "
+            f"{source}: its content gives id {found}, but it says {record.id}: it was edited after it was written; "
             "records are immutable, restore it or measure again"
         )
     return record
@@ -150,7 +157,9 @@ def _build(content: dict[str, Any]) -> Record:
             predicted=unpack(packed["predicted"]),
             labelled=unpack(packed["labelled"]),
         )
-    fields = {name: value for name, value in content.items() if name not in ("kind", "id", "counts")}
+    fields = {name: value for name, value in content.items() if name not in ("kind", "counts")}
+    if not isinstance(fields["id"], str) or not fields["id"]:
+        raise ValueError("no id")
     fields["warnings"] = tuple(fields["warnings"])
     fields["failures"] = tuple(fields["failures"])
     return Record(**fields, counts=counts)

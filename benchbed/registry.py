@@ -15,13 +15,28 @@ from benchbed.method_card import Method, Variant
 from benchbed.trained_config import trained_config
 
 if TYPE_CHECKING:
+    from benchbed.datasets.dataset import DatasetCard
     from benchbed.segmenter import Segmenter
 
 METHOD_GROUP: Final = "benchbed.methods"
 DATASET_GROUP: Final = "benchbed.datasets"
 _KINDS: Final = {METHOD_GROUP: "method", DATASET_GROUP: "dataset"}
 # Names that people type for one of ours.
-_ALIASES: Final = {"voc2012": "voc", "pascal-voc": "voc", "zsseg": "simseg", "simbaseline": "simseg"}
+_ALIASES: Final = {
+    **{"zsseg": "simseg", "simbaseline": "simseg"},
+    **dict.fromkeys(("voc2012", "pascal-voc", "voc-20", "pas-20"), "voc"),
+    **dict.fromkeys(("pas-21", "voc2012-21"), "voc-21"),
+    **dict.fromkeys(("zs3", "voc-zs3"), "voc-zs3-10"),
+    **dict.fromkeys(
+        ("coco", "cocostuff", "coco-stuff-164k", "coco-stuff-171", "cocostuff164k"), "coco-stuff"
+    ),
+    **dict.fromkeys(("ade", "ade20k", "ade150", "a-150", "ade-150"), "ade20k-150"),
+    **dict.fromkeys(("ade20k-full", "ade847", "a-847", "ade-847"), "ade20k-847"),
+    **dict.fromkeys(("pascal-context", "pcontext", "pcontext-59", "pc-59", "context"), "pascal-context-59"),
+    **dict.fromkeys(("pascal-context-full", "pcontext-full", "pcontext-459", "pc-459"), "pascal-context-459"),
+}
+# What a dataset of one's own is named by on the command line.
+OWN_ENDING: Final = ".toml"
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,21 @@ def find(group: str, name: str) -> Found:
         sides = " and ".join(f"{_distribution(point)} ({point.value})" for point in points)
         raise UsageError(f"{_KINDS[group]} {name!r} is registered by {sides}; uninstall one of them")
     return _load(group, points[0])
+
+
+def dataset_card(name: str) -> DatasetCard:
+    """The card of a dataset: a registered one by its name, one's own by the path of its TOML file.
+
+    Raises:
+        UsageError: nothing of that name is registered.
+        DataError: the TOML file is missing or malformed.
+    """
+    if name.endswith(OWN_ENDING):
+        from benchbed.datasets.own import read_own
+
+        return read_own(Path(name))
+    card: DatasetCard = find(DATASET_GROUP, name).object
+    return card
 
 
 def every(group: str) -> list[Found]:

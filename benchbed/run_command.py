@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchbed.errors import EXIT_DONE
+from benchbed.errors import EXIT_DONE, UsageError
 from benchbed.progress import Reporter
 from benchbed.record_store import RecordStore
 from benchbed.report.summary import summary
@@ -30,6 +31,7 @@ class RunFlags:
     precision: str
     limit: int | None
     out: Path
+    keep: float
     dry_run: bool
     as_json: bool
 
@@ -42,6 +44,7 @@ def run_command(flags: RunFlags) -> int:
     """
     from benchbed.quiet import quiet_libraries
 
+    _check_keep(flags.keep)
     reporter = Reporter()
     with quiet_libraries():
         plan = _plan(flags)
@@ -52,12 +55,17 @@ def run_command(flags: RunFlags) -> int:
         else:
             from benchbed.runner import run_plan
 
-            outcome = run_plan(plan, RecordStore(flags.out), reporter)
+            outcome = run_plan(plan, RecordStore(flags.out), reporter, int(flags.keep * 1e6))
     if flags.dry_run:
         _show_plan(forecasts, flags)
         return EXIT_DONE
     _tell(outcome, flags, reporter)
     return outcome.exit_code
+
+
+def _check_keep(megabytes: float) -> None:
+    if not 0 <= megabytes < math.inf:
+        raise UsageError(f"--keep {megabytes:g}: expected megabytes for kept predictions, 0 or more")
 
 
 def _plan(flags: RunFlags) -> Plan:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchbed import __version__
-from benchbed.accuracy_pass import Counted, measure_counts
+from benchbed.accuracy_pass import Counted, make_keeper, measure_counts
 from benchbed.cost.environment import Environment, capture, noise_warnings
 from benchbed.cost_pass import Cost, measure_latencies, measure_rest, sample_images
 from benchbed.errors import EXIT_DONE, EXIT_PARTIAL, StoreError
@@ -48,8 +48,14 @@ class _Counted:
     counted: Counted
 
 
-def run_plan(plan: Plan, store: RecordStore, reporter: Reporter) -> Outcome:
+def run_plan(plan: Plan, store: RecordStore, reporter: Reporter, keep_bytes: int = 0) -> Outcome:
     """Measure everything in the plan, dataset by dataset; each record is written the moment it is complete.
+
+    Args:
+        plan: what to measure.
+        store: where records go.
+        reporter: hears of progress.
+        keep_bytes: room for the predictions that are kept, of each variant on each dataset; 0 keeps none.
 
     Raises:
         StoreError: records cannot be written; those written before stay.
@@ -58,7 +64,8 @@ def run_plan(plan: Plan, store: RecordStore, reporter: Reporter) -> Outcome:
     _no_tf32()
     outcome = Outcome()
     for _, items in groupby(plan.items, key=lambda item: item.dataset.card.name):
-        counted = [each for item in items if (each := _count(item, plan.device, store, reporter, outcome))]
+        ready = (_count(item, plan.device, store, reporter, outcome, keep_bytes) for item in items)
+        counted = [each for each in ready if each]
         if counted:
             _finish(counted, store, reporter, outcome)
         del counted
@@ -73,12 +80,18 @@ def _no_tf32() -> None:
 
 
 def _count(
-    item: PlanItem, device: torch.device, store: RecordStore, reporter: Reporter, outcome: Outcome
+    item: PlanItem,
+    device: torch.device,
+    store: RecordStore,
+    reporter: Reporter,
+    outcome: Outcome,
+    keep_bytes: int,
 ) -> _Counted | None:
     reporter.note(f"{item.name}: loading ({item.weights.note or item.weights.kind})")
     try:
         subject = make_subject(item, device)
-        return _Counted(subject, measure_counts(subject, store.partial, reporter))
+        keeper = make_keeper(subject, store.folder, keep_bytes, reporter)
+        return _Counted(subject, measure_counts(subject, store.partial, reporter, keeper))
     except StoreError:
         raise
     except Exception as error:
@@ -91,7 +104,8 @@ def _finish(counted: list[_Counted], store: RecordStore, reporter: Reporter, out
     item = subjects[0].item
     samples = sample_images(item.dataset, item.images)
     before = capture(subjects[0].inference.device)
-    costs = measure_latencies(subjects, samples, uuid.uuid4().hex[:12], reporter, store.partial)
+    counts = [each.counted.counts for each in counted]
+    costs = measure_latencies(subjects, samples, uuid.uuid4().hex[:12], reporter, store.partial, counts)
     after = capture(subjects[0].inference.device)
     warnings = list(dict.fromkeys([*noise_warnings(before), *noise_warnings(after)]))
     for warning in warnings:
@@ -125,7 +139,7 @@ def make_record(
         environment=asdict(environment),
         bench={"version": __version__, "commit": environment.commit, "dirty": environment.dirty},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        warnings=(*warnings, *counted.warnings),
+        warnings=(*warnings, *counted.warnings, *cost.warnings),
         failures=tuple(cost.failures),
     )
 
@@ -145,17 +159,25 @@ def _method_facts(subject: Subject) -> dict[str, Any]:
             "sha256": subject.digest,
             "tensors_used": len(conversion.used) if conversion else None,
             "tensors_ignored": dict(conversion.ignored) if conversion else {},
-            **_official_facts(variant.weights if item.weights.official else None, item.weights.kind),
+            **_official_facts(variant.weights if item.weights.official else None, item),
         },
     }
 
 
-def _official_facts(weights: Weights | None, kind: str) -> dict[str, Any]:
+def _official_facts(weights: Weights | None, item: PlanItem) -> dict[str, Any]:
     """What an official file was trained on. No hashes of them are published: the name is all that tells it."""
     if weights is not None:
         by_name = "by its name alone (its content is not verified)"
-        return {"trained_on": f"{weights.trained_on}; {by_name}", "not_for": dict(weights.not_for)}
-    return {"trained_on": "unknown: a file of the user's" if kind == "file" else None, "not_for": {}}
+        return {"trained_on": f"{weights.trained_on}; {by_name}", "not_for": _not_for(weights, item)}
+    by_user = item.weights.kind == "file"
+    return {"trained_on": "unknown: a file of the user's" if by_user else None, "not_for": {}}
+
+
+def _not_for(weights: Weights, item: PlanItem) -> dict[str, str]:
+    """The card's reasons by dataset; a dataset that is another's under a new rule has that one's reason too."""
+    card = item.dataset.card
+    shared = {card.name: weights.not_for[card.like]} if card.like in weights.not_for else {}
+    return {**shared, **weights.not_for}
 
 
 def _dataset_facts(subject: Subject) -> dict[str, Any]:

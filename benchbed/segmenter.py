@@ -170,7 +170,7 @@ class Segmenter(BaseSegmentor):  # type: ignore[misc]
         text = self.text_for(self._current_vocabulary())
         if mode == "loss":
             labels = stack_labels(data_samples or [], images)
-            _check_labels(labels, len(text.embeddings))
+            check_labels(labels, len(text.embeddings))
             return self.loss(images, labels, text)
         scores = self.segment(images, text)
         if mode == "predict":
@@ -220,7 +220,7 @@ class Segmenter(BaseSegmentor):  # type: ignore[misc]
         return samples
 
 
-def _check_labels(labels: Tensor, classes: int) -> None:
+def check_labels(labels: Tensor, classes: int) -> None:
     """No label but those of the classes at hand may reach a loss: an unseen class's least of all."""
     known = (labels == IGNORED) | (labels < classes)
     if not bool(known.all()):

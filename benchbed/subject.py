@@ -71,7 +71,7 @@ def make_subject(item: PlanItem, device: torch.device, random_weights: bool = Fa
 
 def config(item: PlanItem) -> dict[str, Any]:
     """The keyword arguments that were published for this variant on this dataset, or that its weights were trained with."""
-    published = item.chosen.variant.config_for(item.dataset.card.name)
+    published = item.chosen.variant.config_for(item.dataset.card.published_as)
     return {**published, **trained_config(item.weights.path)}
 
 

@@ -22,6 +22,7 @@ NS_PER_MS: Final = 1e6
 
 Call = Callable[[int], object]
 Progress = Callable[[int], object]
+Enough = Callable[["dict[str, LatencySamples]"], bool]
 
 
 @dataclass
@@ -70,6 +71,8 @@ def measure_latency(
     on_progress: Progress | None = None,
     deadline_s: float | None = None,
     least_rounds: int = 1,
+    enough: Enough | None = None,
+    begun: dict[str, LatencySamples] | None = None,
 ) -> dict[str, LatencySamples]:
     """Time each callable once a round.
 
@@ -83,6 +86,8 @@ def measure_latency(
         deadline_s: no round begins that would, at the slowest pace so far, end later than this many seconds after the
             start of the function; `least_rounds` are always measured.
         least_rounds: rounds that are measured whatever the deadline; an interval needs several.
+        enough: asked after every second round, when each image was seen in both orders; the last round where it says so.
+        begun: what `cold_calls` gave for these very calls, which are then not cold any more; they are filled further.
 
     Returns:
         Samples by name, all with the same number of rounds, index by index from the same round and image.
@@ -94,21 +99,29 @@ def measure_latency(
         raise ValueError(f"at least one call and one round expected, found {len(calls)} and {rounds}")
     start = time.monotonic()
     timed = _clock(str(device))
-    samples = {name: LatencySamples(first_call_ms=_total(timed(call, 0))) for name, call in calls.items()}
+    samples = cold_calls(calls, device) if begun is None else begun
     for name in list(calls) * warmup:
         if deadline_s is None or time.monotonic() - start < deadline_s:
             timed(calls[name], 0)
     slowest = 0.0
     for index in range(rounds):
-        begun = time.monotonic()
-        late = deadline_s is not None and begun - start + slowest > deadline_s
+        round_start = time.monotonic()
+        late = deadline_s is not None and round_start - start + slowest > deadline_s
         if index >= least_rounds and late:
             break
         _one_round(calls, index, timed, samples)
-        slowest = max(slowest, time.monotonic() - begun)
+        slowest = max(slowest, time.monotonic() - round_start)
         if on_progress is not None:
             on_progress(index + 1)
+        if enough is not None and index % 2 == 1 and enough(samples):
+            break
     return samples
+
+
+def cold_calls(calls: Mapping[str, Call], device: torch.device | str) -> dict[str, LatencySamples]:
+    """The very first call of each, on image 0: samples without rounds yet."""
+    timed = _clock(str(device))
+    return {name: LatencySamples(first_call_ms=_total(timed(call, 0))) for name, call in calls.items()}
 
 
 def _one_round(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from benchbed.datasets.coco_stuff_classes import NAMES, SEEN
+from benchbed.datasets.archive import Archive
+from benchbed.datasets.coco_stuff_classes import MASKCLIP_NAMES, NAMES, SEEN
 from benchbed.datasets.dataset import DatasetCard
 
 if TYPE_CHECKING:
     from benchbed.datasets.coco_stuff_reader import CocoStuffDataset
 
-# No author's spellings: what was read in the official repositories has the official names, or does not say.
+_BUCKET: Final = "https://s3.amazonaws.com/images.cocodataset.org/zips"
+
+# SAN's and zsseg's register files have the official names, MaskCLIP's prompt_engineering.py its own; others do not say.
 DATASET: Final = DatasetCard(
     name="coco-stuff",
     title="COCO-Stuff 164k val2017, 171 classes, 156 seen / 15 unseen",
@@ -45,6 +49,37 @@ DATASET: Final = DatasetCard(
     # MIN_SIZE_TEST 640, MAX_SIZE_TEST 2560 in the COCO-Stuff configurations of SAN, ZegFormer and zsseg.
     matched_sides=(640, 2560),
     background="no background class: raw id 0 is person; only 255 (unlabelled) is ignored",
+    spellings=MappingProxyType({"maskclip": MASKCLIP_NAMES}),
+    archives=(
+        Archive(
+            file="val2017.zip",
+            page="https://cocodataset.org/#download",
+            what="photos of val2017",
+            # The TLS address of the official bucket images.cocodataset.org, whose own name has no certificate; size and
+            # SHA-256 of tensorflow_datasets' url_checksums/coco.txt.
+            url=f"{_BUCKET}/val2017.zip",
+            digests=(("sha256", "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05"),),
+            size=815_585_330,
+        ),
+        Archive(
+            file="train2017.zip",
+            page="https://cocodataset.org/#download",
+            what="photos of train2017",
+            url=f"{_BUCKET}/train2017.zip",
+            digests=(("sha256", "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929"),),
+            size=19_336_861_798,
+            split="train",
+        ),
+        Archive(
+            file="stuffthingmaps_trainval2017.zip",
+            page="https://github.com/nightrome/cocostuff#downloads",
+            what="label maps of train2017 and val2017",
+            about_mb=659,
+            below="stuffthingmaps",
+            holds="stuffthingmaps/val2017/*.png",
+            why_by_hand="no checksum of it is published or known here",
+        ),
+    ),
 )
 
 

@@ -44,3 +44,19 @@ NAMES: Final = tuple(" ".join(name.split()) for name in f"{_THINGS}, {_STUFF}".s
 UNSEEN_RAW: Final = (20, 24, 32, 33, 40, 56, 86, 99, 105, 123, 144, 147, 148, 168, 171)
 SEEN: Final = tuple(raw not in UNSEEN_RAW for raw in RAW)
 """Flags in label order."""
+
+# MaskCLIP's tools/maskclip_utils/prompt_engineering.py: `x-other` and `x-stuff` are `x`, `x-y` of floors and walls is `y x`.
+_MASKCLIP: Final = {"ceiling-tile": "tile ceiling", "window-blind": "blind window"}
+
+
+def _as_maskclip(name: str) -> str:
+    first, _, second = name.partition("-")
+    if second in ("other", "stuff"):
+        return first
+    if first in ("floor", "wall") and second:
+        return f"{second} {first}"
+    return _MASKCLIP.get(name, name)
+
+
+MASKCLIP_NAMES: Final = tuple(_as_maskclip(name) for name in NAMES)
+"""The names as MaskCLIP puts them into prompts, in label order."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchbed.datasets.lacking import LackingFiles
 from benchbed.errors import DataError, MissingError
 
 PAGE: Final = "https://github.com/nightrome/cocostuff#downloads"
@@ -57,12 +58,11 @@ class CocoStuffFolder:
         lacking = sorted(images.keys() - masks.keys())
         if lacking:
             rest = f"; and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
-            shown = "; ".join(
-                f"{name} has {self.image(name)} but no {self.mask(name)}" for name in lacking[:_SHOWN]
-            )
-            raise DataError(
-                f"{self.images} holds {len(images):,} photos, of which {len(lacking):,} lack a label map: {shown}{rest}; "
-                "copy the missing label maps there from stuffthingmaps_trainval2017.zip"
+            each = [f"{name} has {self.image(name)} but no {self.mask(name)}" for name in lacking]
+            raise LackingFiles(
+                f"{self.images} holds {len(images):,} photos, of which {len(lacking):,} lack a label map: "
+                f"{'; '.join(each[:_SHOWN])}{rest}; copy the missing label maps there from stuffthingmaps_trainval2017.zip",
+                each,
             )
         return {name: (images[name], masks[name]) for name in sorted(images)}
 

@@ -11,6 +11,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from benchbed.datasets.archive import Archive
+from benchbed.registry import resolve
 from benchbed.vocabulary import Vocabulary
 
 
@@ -37,6 +39,14 @@ class DatasetCard:
         spellings: author -> K class names as that author's code puts them into prompts.
         open_train: "module:callable" with signature `(data_root: Path | None) -> Dataset`: the training split, its label
             maps with all K classes (training itself drops the unseen ones); "" where there is none to open.
+        open_pictures: "module:callable" with signature `() -> Pictures`: pictures of one thing each, of seen classes alone,
+            for a backbone's first lessons; "" where recipes take a backbone's weights from a file.
+        like: another dataset's name, whose published inputs and settings serve this one as well: the same images under
+            another rule; "" for none.
+        archives: the published files it is made of, for `benchbed data get`.
+        convert: "module:callable" with signature `(folder: Path, split: str) -> None` that turns the unpacked archives into
+            what `open` reads; "" where they are read as they are.
+        home: the subfolder of `$BENCHBED_DATA` where several datasets share their files; "" for the name itself.
     """
 
     name: str
@@ -56,6 +66,30 @@ class DatasetCard:
     embedded: bool = False
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     open_train: str = ""
+    open_pictures: str = ""
+    like: str = ""
+    archives: tuple[Archive, ...] = ()
+    convert: str = ""
+    home: str = ""
+
+    @property
+    def folder_name(self) -> str:
+        """The subfolder of `$BENCHBED_DATA` that holds it."""
+        return self.home or self.published_as
+
+    @property
+    def published_as(self) -> str:
+        """The dataset name under which papers' inputs and settings are looked up."""
+        return self.like or self.name
+
+    def opened(self, data_root: Path | None) -> Dataset:
+        """Open the evaluation split, as `open` says.
+
+        Raises:
+            MissingError: the data are not there, or only in part.
+        """
+        dataset: Dataset = resolve(self.open)(data_root)
+        return dataset
 
     def vocabulary(self, spellings: tuple[str, ...] = ()) -> Vocabulary:
         """The classes, spelt for prompts as the first of `spellings` that this dataset knows."""
@@ -76,6 +110,21 @@ class Sample:
     id: str
     image: NDArray[np.uint8]
     labels: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of one thing each, as an image classifier's training set has them.
+
+    Attributes:
+        images: [N, S, S, 3] uint8 RGB.
+        labels: [N] int64, places among the seen classes, 0..S-1.
+        identity: digest of what decides the content.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    identity: str
 
 
 class Dataset(ABC):

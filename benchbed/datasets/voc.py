@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from benchbed.datasets.archive import Archive
 from benchbed.datasets.dataset import DatasetCard
 
 if TYPE_CHECKING:
@@ -87,6 +88,20 @@ DATASET: Final = DatasetCard(
     background="ignored like void: mask value k is label k - 1; 20 classes, not 21",
     spellings=_SPELLINGS,
     open_train="benchbed.datasets.voc:open_voc_train",
+    archives=(
+        Archive(
+            file="VOCtrainval_11-May-2012.tar",
+            page="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+            what="photos, label maps and lists, train and val",
+            # torchvision's address and MD5 (datasets/voc.py); size and SHA-256 of tensorflow_datasets' url_checksums/voc.txt.
+            url="https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            digests=(
+                ("sha256", "e14f763270cf193d0b5f74b169f44157a4b0c6efa708f4dd0ff78ee691763bcb"),
+                ("md5", "6cd6e144f989b92b3379bac3b3de84fd"),
+            ),
+            size=1_999_639_040,
+        ),
+    ),
 )
 
 

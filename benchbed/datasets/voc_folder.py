@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchbed.datasets.id_list import read_ids
+from benchbed.datasets.lacking import LackingFiles
 from benchbed.errors import DataError, MissingError
 
 TAR: Final = "VOCtrainval_11-May-2012.tar"
 PAGE: Final = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
 HOW_TO_GET: Final = (
-    f"get {TAR} (2 GB) from {PAGE}, unpack it with `tar xf {TAR}`, "
+    f"run `benchbed data get voc --to DIR`, or get {TAR} (2 GB) from {PAGE}, unpack it with `tar xf {TAR}`, "
     "and pass the folder that then holds VOCdevkit as --data-root"
 )
 PARTS: Final = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
@@ -56,32 +57,24 @@ class VocFolder:
         Raises:
             DataError: the list is missing, unreadable, empty, has duplicates or lines that are no ids.
         """
-        path = self.list_file(split)
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{path} cannot be read ({error}): expected one image id a line; {HOW_TO_GET}"
-            ) from error
-        names = tuple(line.strip() for line in text.splitlines() if line.strip())
-        _check_names(path, names)
-        return names
+        return read_ids(self.list_file(split), HOW_TO_GET)
 
     def file_sizes(self, names: Sequence[str], split: str) -> tuple[tuple[int, int], ...]:
         """Bytes of the image and of the mask of each id.
 
         Raises:
-            DataError: the list names an id whose image or mask is not there; the message has the first three
-                and the count.
+            LackingFiles: the list names an id whose image or mask is not there; the message has the first three
+                and the count, `each` all of them.
         """
         sizes = [(_bytes_of(self.image(name)), _bytes_of(self.mask(name))) for name in names]
         lacking = [(name, pair) for name, pair in zip(names, sizes, strict=True) if None in pair]
         if lacking:
-            shown = "; ".join(self._what_lacks(name, pair) for name, pair in lacking[:_SHOWN])
+            each = [self._what_lacks(name, pair) for name, pair in lacking]
             rest = f"; and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
-            raise DataError(
+            raise LackingFiles(
                 f"{self.list_file(split)} names {len(names):,} images, of which {len(lacking):,} lack a file: "
-                f"{shown}{rest}; copy the missing files there, or take these ids out of the list"
+                f"{'; '.join(each[:_SHOWN])}{rest}; copy the missing files there, or take these ids out of the list",
+                each,
             )
         return tuple((image or 0, mask or 0) for image, mask in sizes)
 
@@ -155,25 +148,6 @@ def _nothing_there(start: Path, data_root: Path | None) -> MissingError:
         )
     shown = ", ".join(held[:_SHOWN]) + (", ..." if len(held) > _SHOWN else "") if held else "nothing"
     return kind(f"{where} holds {shown}, but no VOCdevkit/VOC2012 with {', '.join(PARTS)}; {HOW_TO_GET}")
-
-
-def _check_names(path: Path, names: Sequence[str]) -> None:
-    if not names:
-        raise DataError(f"{path} is empty: expected one image id a line, such as 2007_000033; {HOW_TO_GET}")
-    wrong = next(
-        (name for name in names if re.search(r"[\s/\\]", name) or name.endswith((".jpg", ".png"))), None
-    )
-    if wrong is not None:
-        raise DataError(
-            f"{path} has the line {wrong!r}: expected a bare image id such as 2007_000033, without folder, "
-            "ending or flag; put the segmentation list of the dataset there"
-        )
-    twice = sorted(name for name, times in Counter(names).items() if times > 1)
-    if twice:
-        shown = ", ".join(twice[:_SHOWN]) + (", ..." if len(twice) > _SHOWN else "")
-        raise DataError(
-            f"{path} names {len(twice):,} images more than once ({shown}): take the repeated lines out"
-        )
 
 
 def _bytes_of(path: Path) -> int | None:

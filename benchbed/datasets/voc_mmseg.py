@@ -13,6 +13,7 @@ from mmseg.registry import DATASETS
 
 from benchbed.datasets.voc import DATASET
 from benchbed.datasets.voc_folder import find_voc
+from benchbed.datasets.voc_forms import NAMES_21
 from benchbed.datasets.voc_palette import voc_palette
 
 
@@ -40,6 +41,7 @@ class BenchbedVOC20(BaseSegDataset):  # type: ignore[misc]
         "classes": DATASET.names,
         "palette": voc_palette()[1 : len(DATASET.names) + 1].tolist(),
     }
+    REDUCE_ZERO_LABEL: ClassVar[bool] = True
 
     def __init__(
         self, data_root: str | Path | None = None, split: str = DATASET.split, **keywords: Any
@@ -52,7 +54,7 @@ class BenchbedVOC20(BaseSegDataset):  # type: ignore[misc]
             data_prefix={"img_path": "JPEGImages", "seg_map_path": "SegmentationClass"},
             img_suffix=".jpg",
             seg_map_suffix=".png",
-            reduce_zero_label=True,
+            reduce_zero_label=self.REDUCE_ZERO_LABEL,
             ignore_index=DATASET.ignore,
             **keywords,
         )
@@ -71,3 +73,14 @@ class BenchbedVOC20(BaseSegDataset):  # type: ignore[misc]
             }
             for name in names
         ]
+
+
+@DATASETS.register_module()
+class BenchbedVOC21(BenchbedVOC20):
+    """PASCAL VOC 2012 with background as a class, as `voc-21` and ZS3Net's splits have it; arguments as `BenchbedVOC20`."""
+
+    METAINFO: ClassVar[dict[str, Any]] = {
+        "classes": NAMES_21,
+        "palette": voc_palette()[: len(NAMES_21)].tolist(),
+    }
+    REDUCE_ZERO_LABEL: ClassVar[bool] = False

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchbed.datasets.dataset import Dataset, Sample
+from benchbed.datasets.dataset import Dataset, DatasetCard, Sample
 from benchbed.datasets.image_file import read_photo
 from benchbed.datasets.label_png import label_table, read_label_png, to_labels
 from benchbed.datasets.matching_sizes import check_sizes
@@ -21,6 +21,8 @@ from benchbed.errors import DataError
 # SPNet's protocol as zsseg's datasets/prepare_voc_sem_seg.py writes it (`full_clsID_to_trID`): background and
 # void are ignored, class k of the mask is label k - 1. mmsegmentation calls it `reduce_zero_label`.
 TABLE: Final = label_table({0: 255, 255: 255} | {raw: raw - 1 for raw in range(1, 21)})
+# ZS3Net's and mmsegmentation's 21 classes: the stored value is the label.
+TABLE_21: Final = label_table({255: 255} | {raw: raw for raw in range(21)})
 _EXPECTED: Final = "0 (background), 1 to 20 (the classes) and 255 (void)"
 # Images in the official lists; trainaug is VOC's train and SBD without val (mmsegmentation's voc_aug.py, AUG_LEN).
 FULL_SIZES: Final = {"val": DATASET.full_size, "train": 1464, "trainaug": 10582}
@@ -29,14 +31,19 @@ FULL_SIZES: Final = {"val": DATASET.full_size, "train": 1464, "trainaug": 10582}
 class VocDataset(Dataset):
     """The images that a split's list names, whole or in part.
 
+    Args:
+        folder: where they are.
+        split: the list.
+        card: the form: 20 classes, or 21 with background.
+
     Raises:
         DataError: the list is malformed, longer than the official one, or names files that are not there.
     """
 
-    card = DATASET
-
-    def __init__(self, folder: VocFolder, split: str = DATASET.split) -> None:
+    def __init__(self, folder: VocFolder, split: str = DATASET.split, card: DatasetCard = DATASET) -> None:
+        self.card = card
         self.folder = folder
+        self._table = TABLE_21 if len(card.names) == 21 else TABLE
         self.split = split
         self._ids = folder.names(split)
         if len(self._ids) > FULL_SIZES[split]:
@@ -58,19 +65,19 @@ class VocDataset(Dataset):
 
     @property
     def identity(self) -> str:
-        """SHA-256 over the split, the ids in order, and the byte sizes of every image and mask.
+        """SHA-256 over the form, the split, the ids in order, and the byte sizes of every image and mask.
 
         Sizes instead of contents keep opening cheap on a slow disk: a re-encoded image or a redrawn mask
         changes its size; an edit that keeps the size to the byte goes unnoticed.
         """
-        lines = [f"voc 2012 {self.split}"]
+        lines = [f"{self.card.name} 2012 {self.split}"]
         lines += [
             f"{name} {image} {mask}" for name, (image, mask) in zip(self._ids, self._sizes, strict=True)
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def sample(self, index: int) -> Sample:
-        """Read one photo [H, W, 3] uint8 RGB and its labels [H, W] uint8 (0..19, 255 ignored).
+        """Read one photo [H, W, 3] uint8 RGB and its labels [H, W] uint8 (0..19, or 0..20 with background; 255 ignored).
 
         Raises:
             DataError: a file is damaged, no label PNG, holds labels out of range, or the two differ in size.
@@ -89,7 +96,7 @@ class VocDataset(Dataset):
             IndexError: no such sample.
         """
         mask = read_label_png(self.folder.mask(self._ids[index]))
-        labels = to_labels(mask, TABLE, _EXPECTED)
+        labels = to_labels(mask, self._table, _EXPECTED)
         check_palette(mask)
         return labels
 

@@ -54,17 +54,19 @@ def paired_differences(
             names the first such image.
         ValueError: different numbers of classes, no image, no replicate, or a level outside (0, 1).
     """
-    second = _aligned(first, second)
+    second = aligned(first, second)
     ours, theirs = (replicate_metrics(counts, seen, rule, replicates, seed) for counts in (first, second))
     numbers, others = (accuracy(counts, seen, rule).numbers() for counts in (first, second))
     return {
-        name: Difference(
-            numbers[name] - others[name],
-            interval_of(ours[name] - theirs[name], level),
-            two_sided_p(ours[name] - theirs[name]),
-        )
-        for name in METRICS
+        name: difference(numbers[name], others[name], ours[name], theirs[name], level) for name in METRICS
     }
+
+
+def difference(
+    first: float, second: float, ours: FloatArray, theirs: FloatArray, level: float = LEVEL
+) -> Difference:
+    """The difference of one number of two methods, from the number on the images and its replicates `[B]` of the same draws."""
+    return Difference(first - second, interval_of(ours - theirs, level), two_sided_p(ours - theirs))
 
 
 def two_sided_p(differences: FloatArray) -> float:
@@ -103,8 +105,11 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def _aligned(first: Counts, second: Counts) -> Counts:
-    """`second` in the order of `first`, once they are known to be counts of the same labelled images."""
+def aligned(first: Counts, second: Counts) -> Counts:
+    """`second` in the order of `first`, once they are known to be counts of the same labelled images.
+
+    Raises UsageError and ValueError as `paired_differences`.
+    """
     if first.num_classes != second.num_classes:
         raise ValueError(f"{first.num_classes} classes against {second.num_classes}")
     for one, other, where in ((first, second, "second"), (second, first, "first")):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchbed.cost.statistics import median_interval, paired_ratio, throughput
+from benchbed.cost.statistics import median_interval, paired_ratio
 from benchbed.metrics import METRICS, accuracy, intervals
 from benchbed.records import Record
 
@@ -25,7 +25,7 @@ class Figure:
         value: the estimate; NaN where it does not exist.
         low, high: the interval's ends.
         unit: "%" (all three already times 100), "ms", "images/s", "x".
-        kind: `measured` here or `derived` from measured numbers.
+        kind: `measured` here, `derived` from measured numbers, or `published` by somebody else.
     """
 
     value: float
@@ -77,6 +77,10 @@ def _accuracy(key: _ById, rule: str) -> dict[str, Figure]:
     assert record.counts is not None
     seen = seen_mask(record)
     values = accuracy(record.counts, seen, rule).numbers()
+    if not np.any(
+        seen
+    ):  # no seen/unseen split: the mean over "unseen" classes would only be the mIoU under a grander name
+        values["unseen_miou"] = math.nan
     if record.counts.num_images < 2:  # one image says nothing of the spread between images
         return {name: Figure(100 * values[name], math.nan, math.nan, "%") for name in METRICS}
     spread = intervals(record.counts, seen, rule, level=LEVEL)
@@ -88,20 +92,22 @@ def _accuracy(key: _ById, rule: str) -> dict[str, Figure]:
 
 def latency_figure(record: Record) -> Figure | None:
     """Median latency of one image, ms; None where it was not measured."""
-    samples = record.cost.get("latency")
-    if not samples:
-        return None
-    estimate = median_interval(samples["total_ms"])
+    return _latency(_ById(record)) if record.cost.get("latency") else None
+
+
+@lru_cache(maxsize=4096)
+def _latency(key: _ById) -> Figure:
+    estimate = median_interval(key.record.cost["latency"]["total_ms"])
     return Figure(estimate.value, estimate.low, estimate.high, "ms")
 
 
 def throughput_figure(record: Record) -> Figure | None:
     """Images a second at batch 1: the inverse of latency, hence derived."""
-    samples = record.cost.get("latency")
-    if not samples:
+    latency = latency_figure(record)
+    if latency is None:
         return None
-    rate = throughput(samples["total_ms"])
-    return Figure(rate.value, rate.low, rate.high, "images/s", "derived")
+    high = 1000 / latency.low if latency.low > 0 else math.inf
+    return Figure(1000 / latency.value, 1000 / latency.high, high, "images/s", "derived")
 
 
 def slowdown_figure(record: Record, reference: Record) -> Figure | None:

@@ -104,3 +104,9 @@ def _system_fonts() -> tuple[str, ...]:
 @cache
 def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size)
+
+
+def drawable(text: str, face: str = PLAIN) -> tuple[str, tuple[str, ...]]:
+    """Text on one line whose every letter some font here has (others are spelt out), and the files of those fonts."""
+    runs = _runs(" ".join(text.split()), face)
+    return "".join(part for _, part in runs), tuple(dict.fromkeys(path for path, _ in runs))

@@ -65,28 +65,28 @@ class Strip:
     panels: tuple[Panel, ...]
 
 
-def display_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of a panel for a photo of this size: its shape kept, its longer side 520 pixels.
+def display_size(height: int, width: int, side: int = PANEL) -> tuple[int, int]:
+    """Height and width of a panel for a photo of this size: its shape kept, its longer side 520 pixels, or `side`.
 
     Thin strips are drawn longer, so that there is something to see.
     """
-    scale = PANEL / max(height, width)
+    scale = side / max(height, width)
     if min(height, width) * scale < THINNEST:
         scale = min(THINNEST / min(height, width), LONGEST / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def shown_photo(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shown_photo(photo: NDArray[np.uint8], side: int = PANEL) -> NDArray[np.uint8]:
     """[H, W, 3] uint8 at display size."""
-    height, width = display_size(*photo.shape[:2])
+    height, width = display_size(photo.shape[0], photo.shape[1], side)
     return np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def shown_labels(labels: NDArray[np.integer]) -> NDArray[np.integer]:
+def shown_labels(labels: NDArray[np.integer], side: int = PANEL) -> NDArray[np.integer]:
     """[H, W] labels at display size: of each panel pixel the label at its centre."""
     rows, columns = (
         ((np.arange(to) + 0.5) * size / to).astype(int)
-        for size, to in zip(labels.shape, display_size(*labels.shape), strict=True)
+        for size, to in zip(labels.shape, display_size(labels.shape[0], labels.shape[1], side), strict=True)
     )
     shown: NDArray[np.integer] = labels[rows][:, columns]
     return shown
@@ -155,7 +155,7 @@ class _Cell:
 
 def _cells(strip: Strip, names: Sequence[str], colours: NDArray[np.uint8]) -> list[_Cell]:
     cells = [_Cell(strip.title, strip.note, GREY, Image.fromarray(strip.photo))]
-    swatches = _mixed(colours.astype(np.float32), np.float32(128))
+    swatches = on_middle_grey(colours)
     for panel in strip.panels:
         key = legend(panel.counts, names, swatches)
         picture = tinted(strip.photo, panel.labels, colours)
@@ -181,6 +181,11 @@ def tinted(photo: NDArray[np.uint8], labels: NDArray[np.integer], colours: NDArr
     borders = _borders(labels)
     mixed[borders] = (0.4 * mixed[borders] + 0.6 * 255).astype(np.uint8)
     return Image.fromarray(mixed)
+
+
+def on_middle_grey(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[..., 3] what a legend shows of colours: as they look over the middle grey of a photo."""
+    return _mixed(colours.astype(np.float32), np.float32(128))
 
 
 def _mixed(colours: NDArray[np.float32], grey: NDArray[np.float32] | np.float32) -> NDArray[np.uint8]:

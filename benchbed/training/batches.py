@@ -16,6 +16,7 @@ from benchbed.errors import DataError
 from benchbed.progress import Reporter
 from benchbed.training.draws import Draws, SeededDataset
 from benchbed.training.objects import ObjectCrops
+from benchbed.training.pictures import picture_draws
 from benchbed.training.pipelines import training_pipeline
 from benchbed.training.presence import classes_present
 from benchbed.training.processes import Processes
@@ -54,7 +55,7 @@ def batches(
         raise DataError(
             f"{dataset.card.name}: none of its training images shows a seen class; put the dataset's own label maps there"
         )
-    collate: Callable[[Sequence[Any]], Any] = _objects if stage.samples == "objects" else pseudo_collate
+    collate: Callable[[Sequence[Any]], Any] = pseudo_collate if stage.samples == "scenes" else _objects
     return DataLoader(
         SeededDataset(samples, seed),
         batch_sampler=Draws(len(samples), stage.batch, seed, done, processes.rank, processes.world),
@@ -66,17 +67,25 @@ def batches(
 
 
 def _samples(stage: Stage, dataset: Dataset, folder: Path, reporter: Reporter) -> Any:
+    if stage.samples == "pictures":
+        return picture_draws(dataset)
     table = seen_table(dataset.card.seen)
     if stage.samples == "objects":
         side, each = stage.object_side, stage.objects_per_class
         return ObjectCrops(dataset, table, side, each, record_folder=folder, reporter=reporter)
     classes_present(dataset, folder, reporter)  # recorded in the folder, where the scenes look for it
     pipeline = training_pipeline(stage.augmentation, table)
-    return TrainingScenes(dataset, pipeline, drop_without_seen=True, record_folder=folder)
+    return TrainingScenes(
+        dataset,
+        pipeline,
+        drop_without_seen=True,
+        drop_with_unseen=stage.seen_scenes,
+        record_folder=folder,
+    )
 
 
 def _objects(items: Sequence[tuple[Tensor, int]]) -> dict[str, Tensor]:
-    """Crops [B, 3, S, S] and their seen classes [B]."""
+    """Crops or pictures [B, 3, S, S] and their seen classes [B]."""
     return {
         "inputs": torch.stack([crop for crop, _ in items]),
         "labels": torch.tensor([label for _, label in items]),

@@ -16,9 +16,11 @@ from benchbed.datasets.shapes import CLASSES
 from benchbed.datasets.shapes.captions import caption_of
 from benchbed.datasets.shapes.random_stream import Stream
 from benchbed.input_spec import CLIP_MEAN, CLIP_STD
+from benchbed.training.clip_bare import bare_object
+from benchbed.training.clip_collages import collage
 from benchbed.training.clip_pool import Crop, Pool, View
 from benchbed.training.clip_prompts import FAMILIES
-from benchbed.training.clip_recipe import ClipRecipe
+from benchbed.training.clip_recipe import ClipRecipe, ClipRegions
 
 GROUP: Final = len(CLASSES)
 _MEAN: Final = torch.tensor(CLIP_MEAN).view(3, 1, 1)
@@ -34,6 +36,25 @@ class ClipBatch:
 
     images: Tensor
     captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RegionBatch:
+    """One step of the second stage.
+
+    Attributes:
+        images: [20, 3, S, S], normalised: single objects, one of each class.
+        captions: theirs.
+        collages: [C, 3, H, W], normalised.
+        regions: [C, n, h * w] bool, see `clip_collages.Collage`.
+        region_captions: C * n, collage by collage; each run of 20 is a group.
+    """
+
+    images: Tensor
+    captions: tuple[str, ...]
+    collages: Tensor
+    regions: Tensor
+    region_captions: tuple[str, ...]
 
 
 class ClipBatches:
@@ -64,9 +85,46 @@ class ClipBatches:
         crop = stream.choice(self.pool.crops[class_id])
         left, top, side = _square(crop, self.recipe, stream)
         image = turned(crop.image[top : top + side, left : left + side], stream.integer(0, 7))
+        return image, self._said(class_id, crop, stream)
+
+    def _said(self, class_id: int, crop: Crop, stream: Stream) -> str:
         if stream.integer(0, 999) >= 1000 * self.recipe.prompts:
-            return image, crop.caption
-        return image, stream.choice(stream.choice(FAMILIES)).format(CLASSES[class_id])
+            return crop.caption
+        return stream.choice(stream.choice(FAMILIES)).format(CLASSES[class_id])
+
+    def region_step(self, number: int, regions: ClipRegions) -> RegionBatch:
+        """What step `number`, counted from 0, of the second stage sees."""
+        stream, side = Stream.of("clip regions", self.seed, number), self.recipe.size.image_size
+        alone = [self._alone(k, regions, side, stream.child("alone", k)) for k in range(GROUP)]
+        classes: list[int] = []
+        while len(classes) < regions.collages * regions.cells:
+            classes += stream.child("order", len(classes)).shuffled(range(GROUP))
+        height, width = stream.choice(regions.sizes)
+        made, said = [], []
+        for first in range(0, len(classes), regions.cells):
+            own = stream.child("collage", first)
+            some = classes[first : first + regions.cells]
+            crops = [own.choice(self.pool.crops[class_id]) for class_id in some]
+            made.append(collage(crops, height, width, own))
+            said += [
+                self._said(k, crop, own.child("said", n))
+                for n, (k, crop) in enumerate(zip(some, crops, strict=True))
+            ]
+        return RegionBatch(
+            torch.stack([image for image, _ in alone]),
+            tuple(caption for _, caption in alone),
+            torch.stack([(each.image - _MEAN) / _STD for each in made]),
+            torch.stack([each.regions for each in made]),
+            tuple(said),
+        )
+
+    def _alone(self, class_id: int, regions: ClipRegions, side: int, stream: Stream) -> tuple[Tensor, str]:
+        if stream.integer(0, 999) >= 1000 * regions.bare:
+            image, caption = self._object(class_id, stream)
+            return normalised(image, side), caption
+        crop = stream.choice(self.pool.crops[class_id])
+        other = stream.choice(stream.choice(self.pool.crops))
+        return bare_object(crop, other, side, stream.child("bare")), self._said(class_id, crop, stream)
 
     def _window(self, stream: Stream) -> Pair:
         """A window of a scene, turned, and a caption that names the objects whose middle lies in it: at least one."""

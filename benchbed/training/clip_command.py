@@ -25,6 +25,7 @@ from benchbed.training.clip_recipe import RECIPES, ClipRecipe
 from benchbed.training.clip_trainer import ClipTask, ClipTrainer
 from benchbed.training.folder import FINAL, begin, finished, owned
 from benchbed.training.processes import from_environment
+from benchbed.training.recipe import Schedule
 from benchbed.training.stopping import stop_requests
 
 
@@ -116,10 +117,22 @@ def _checked(flags: ClipFlags, recipe: ClipRecipe | None) -> ClipRecipe:
     if from_environment().world > 1:
         raise UsageError("--clip trains in one process; start it without torchrun")
     recipe = recipe or RECIPES[flags.clip]
-    if flags.iterations is None or flags.iterations >= recipe.steps:
+    return recipe if flags.iterations is None else _shortened(recipe, flags.iterations)
+
+
+def _shortened(recipe: ClipRecipe, steps: int) -> ClipRecipe:
+    """Each stage with at most so many steps, its warm-up in proportion."""
+    regions = recipe.regions
+    if regions is not None and steps < regions.steps:
+        regions = replace(regions, steps=steps, schedule=_warmed(regions.schedule, steps, regions.steps))
+    recipe = replace(recipe, regions=regions)
+    if steps >= recipe.steps:
         return recipe
-    warmup = recipe.schedule.warmup * flags.iterations // recipe.steps
-    return replace(recipe, steps=flags.iterations, schedule=replace(recipe.schedule, warmup=warmup))
+    return replace(recipe, steps=steps, schedule=_warmed(recipe.schedule, steps, recipe.steps))
+
+
+def _warmed(schedule: Schedule, steps: int, of: int) -> Schedule:
+    return replace(schedule, warmup=schedule.warmup * steps // of)
 
 
 def _facts(flags: ClipFlags, recipe: ClipRecipe) -> dict[str, Any]:

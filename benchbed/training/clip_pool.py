@@ -24,11 +24,20 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Crop:
-    """One whole object: image [S, S, 3] uint8, its box (left, top, right, bottom), and a caption."""
+    """One whole object: image [S, S, 3] uint8, its box (left, top, right, bottom), a caption, and the drawing's outline.
+
+    The outline is packed, 8 pixels a byte; it is for drawing the object again without its ground, never for a loss.
+    """
 
     image: NDArray[np.uint8]
     box: Box
     caption: str
+    packed: NDArray[np.uint8]
+
+    def outline(self) -> NDArray[np.bool_]:
+        """[S, S], True where the object is."""
+        side = len(self.image)
+        return np.unpackbits(self.packed, axis=1, count=side).astype(bool)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,8 @@ def draw_pool(recipe: ClipRecipe, reporter: Reporter) -> Pool:
         for index in _told(first, count, f"object crops of {side} pixels", reporter):
             drawn = object_crop(index, "train", side=side)
             alone = drawn.instances[0]
-            crops[alone.class_id].append(Crop(drawn.image, alone.box, drawn.caption))
+            outline = np.packbits(drawn.instance_ids > 0, axis=1)
+            crops[alone.class_id].append(Crop(drawn.image, alone.box, drawn.caption, outline))
         first += count
     views = [_view(index) for index in _told(0, recipe.scene_pool, "scenes", reporter)]
     return Pool(tuple(tuple(each) for each in crops), tuple(views))

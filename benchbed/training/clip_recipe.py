@@ -31,6 +31,32 @@ CROP_POOLS: Final = ((64, 20_000), (96, 20_000))
 
 
 @dataclass(frozen=True)
+class ClipRegions:
+    """The second stage: the image tower alone learns on, so that it can name parts of a picture and objects without ground.
+
+    Texts, and the temperature, stay as the first stage left them: the vectors of class names are those of both.
+
+    Attributes:
+        steps: optimiser steps.
+        collages: pictures a step, each of `cells` captioned ones; `collages * cells` is a multiple of 20.
+        cells: of a collage.
+        sizes: (height, width) of collages, pixels; those of scenes.
+        bare: share of the one group of single objects that is drawn without ground.
+        patches: as in `ClipRecipe`, for the mean of a region's patches.
+        lr, schedule: of the stage.
+    """
+
+    steps: int = 6000
+    collages: int = 5
+    cells: int = 4
+    sizes: tuple[tuple[int, int], ...] = ((128, 128), (128, 160), (160, 128), (112, 144))
+    bare: float = 0.5
+    patches: float = 0.5
+    lr: float = 6e-4
+    schedule: Schedule = Schedule("cosine", warmup=100, warmup_factor=0.01)  # noqa: RUF009 (frozen)
+
+
+@dataclass(frozen=True)
 class ClipRecipe:
     """One training of a CLIP on `shapes`; the numbers are ours.
 
@@ -57,6 +83,7 @@ class ClipRecipe:
         schedule: of the learning rate, over all phases.
         highest_scale: bound on the temperature's factor, as in CLIP (Radford et al., 2021, section 2.5).
         bf16: the towers run in bfloat16 by autocast; losses and weights are float32.
+        regions: the second stage; None leaves it out.
     """
 
     size: ClipSize = TINY
@@ -76,6 +103,11 @@ class ClipRecipe:
     schedule: Schedule = Schedule("cosine", warmup=100, warmup_factor=0.01)  # noqa: RUF009 (frozen)
     highest_scale: float = 100.0
     bf16: bool = True
+    regions: ClipRegions | None = ClipRegions()
+
+    def stage_steps(self) -> tuple[int, ...]:
+        """Steps of the stages there are."""
+        return (self.steps,) if self.regions is None else (self.steps, self.regions.steps)
 
     def phase(self, step: int) -> ClipPhase:
         """The phase that a step, counted from 0, is in."""

@@ -15,10 +15,11 @@ from open_clip.loss import ClipLoss
 from torch import Tensor, nn
 
 from benchbed.progress import Reporter, Tick
-from benchbed.training.clip_batches import GROUP, ClipBatch, ClipBatches
+from benchbed.training.clip_batches import GROUP, ClipBatch, ClipBatches, RegionBatch
 from benchbed.training.clip_model import SmallClip
 from benchbed.training.clip_pool import Pool, words_in_use
 from benchbed.training.clip_recipe import ClipRecipe
+from benchbed.training.clip_regions import encode_regions
 from benchbed.training.clip_zero_shot import ZeroShot, ZeroShotTest
 from benchbed.training.loss_log import LossLog
 from benchbed.training.schedules import rate_factor
@@ -28,7 +29,7 @@ from benchbed.training.stopping import StopRequest, TrainingFailed, TrainingInte
 
 LINE_EVERY: Final = 20  # steps a line of losses.jsonl
 WATCHED: Final = 400  # val crops that are looked at during training
-_STAGE: Final = 0  # a CLIP's training has one stage
+WHOLE, REGIONS = 0, 1  # the stages
 _WEIGHTS: Final = 1  # purpose of the seed that the first weights are drawn from
 
 
@@ -74,6 +75,24 @@ def group_loss(clip: SmallClip, batch: ClipBatch, device: torch.device, recipe: 
     return _contrast(whole, texts, scale) + recipe.patches * _contrast(patches, texts, scale)
 
 
+def region_loss(clip: SmallClip, batch: RegionBatch, device: torch.device, recipe: ClipRecipe) -> Tensor:
+    """The second stage's loss: single objects, and regions of collages, each against the captions of its group of 20.
+
+    Raises:
+        ValueError: the recipe has no second stage.
+    """
+    if recipe.regions is None:
+        raise ValueError("the recipe has no second stage")
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+        alone = clip.encode_image(batch.images.to(device))
+        named, patches = encode_regions(clip.visual, batch.collages.to(device), batch.regions.to(device))
+        with torch.no_grad():
+            texts = clip.encode_text(clip.tokens((*batch.captions, *batch.region_captions)))
+    scale, ours = clip.logit_scale.exp(), texts[GROUP:]
+    of_regions = _contrast(named, ours, scale) + recipe.regions.patches * _contrast(patches, ours, scale)
+    return _contrast(alone, texts[:GROUP], scale) + of_regions
+
+
 def _contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
     criterion = ClipLoss()
@@ -99,7 +118,7 @@ class ClipTrainer:
         self.log = LossLog(task.folder, LINE_EVERY)
 
     def train(self, request: StopRequest) -> None:
-        """From where the folder's state is, or from the beginning, to the last step.
+        """From where the folder's state is, or from the beginning, to the last step of the last stage.
 
         Raises:
             TrainingInterrupted: somebody asked to stop; the state is kept.
@@ -107,17 +126,29 @@ class ClipTrainer:
             CheckpointError: all states in the folder are damaged.
             StoreError: the folder cannot be written.
         """
-        done, steps = self._restore(), self.task.recipe.steps
+        at, stages = self._restore(), self.task.recipe.stage_steps()
+        for stage in range(at.stage, len(stages)):
+            self._begin(stage, fresh=stage != at.stage or at.done == 0)
+            self._stage(stage, at.done if stage == at.stage else 0, stages[stage], request)
+
+    def _stage(self, stage: int, done: int, steps: int, request: StopRequest) -> None:
         self.clip.train()
-        with self.reporter.task("clip", steps, done) as tick:
+        with self.reporter.task("clip" if stage == WHOLE else "clip, regions", steps, done) as tick:
             for number in range(done, steps):
-                self._step(number, tick)
+                self._step(Position(stage, number + 1), steps, tick)
                 if request.asked:
-                    self._keep(number + 1)
+                    self._keep(Position(stage, number + 1))
                     raise TrainingInterrupted(
                         f"interrupted after step {number + 1} of {steps}; the state is kept: run the same command with "
                         "--resume to go on"
                     )
+
+    def _begin(self, stage: int, fresh: bool) -> None:
+        """What learns in a stage; a stage that has not begun has an optimiser without memory."""
+        for name, parameter in self.clip.named_parameters():
+            parameter.requires_grad_(stage == WHOLE or name.startswith("visual."))
+        if fresh:
+            self.optimiser = OptimWrapper(_adamw(self.clip, self.task.recipe))
 
     def measure(self, side: int | None = None, crops: int | None = None) -> ZeroShot:
         """Zero-shot accuracy of the weights as they are, at the CLIP's own size, or at another one, on so many crops."""
@@ -128,57 +159,70 @@ class ClipTrainer:
         self.clip.train()
         return found
 
-    def _step(self, number: int, tick: Tick) -> None:
-        recipe, done = self.task.recipe, number + 1
-        factor = rate_factor(recipe.schedule, number, recipe.steps)
+    def _step(self, at: Position, steps: int, tick: Tick) -> None:
+        """The step that ends at `at`."""
+        rate = self._rate(at, steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = recipe.lr * factor
-        loss = group_loss(self.clip, self.batches.step(number), self.task.device, recipe)
+            group["lr"] = rate
+        loss = self._loss(at)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingFailed(
-                f"step {done}: the loss is {value}; nothing was updated; the last state is kept"
+                f"step {at.done}: the loss is {value}; nothing was updated; the last state is kept"
             )
         self.optimiser.update_params(loss)
         with torch.no_grad():
-            self.clip.logit_scale.clamp_(max=math.log(recipe.highest_scale))
-        self.log.add(Position(_STAGE, done), {"loss": value}, recipe.lr * factor, done == recipe.steps)
-        tick(done)
-        self._beside(done)
+            self.clip.logit_scale.clamp_(max=math.log(self.task.recipe.highest_scale))
+        self.log.add(at, {"loss": value}, rate, at.done == steps)
+        tick(at.done)
+        self._beside(at, steps)
 
-    def _beside(self, done: int) -> None:
+    def _rate(self, at: Position, steps: int) -> float:
+        recipe = self.task.recipe
+        part = recipe if at.stage == WHOLE or recipe.regions is None else recipe.regions
+        return part.lr * rate_factor(part.schedule, at.done - 1, steps)
+
+    def _loss(self, at: Position) -> Tensor:
+        recipe, number = self.task.recipe, at.done - 1
+        if at.stage == WHOLE or recipe.regions is None:
+            return group_loss(self.clip, self.batches.step(number), self.task.device, recipe)
+        seen = self.batches.region_step(number, recipe.regions)
+        return region_loss(self.clip, seen, self.task.device, recipe)
+
+    def _beside(self, at: Position, steps: int) -> None:
         """What happens every so many steps."""
-        steps = self.task.recipe.steps
-        if done % self.task.val_every == 0 or done == steps:
-            side = self.task.recipe.phase(done - 1).side
+        if at.done % self.task.val_every == 0 or at.done == steps:
+            recipe = self.task.recipe
+            side = recipe.phase(at.done - 1).side if at.stage == WHOLE else recipe.size.image_size
             found = self.measure(side, WATCHED)
-            self.log.note(Position(_STAGE, done), {**found.as_dict(), "side": side})
+            self.log.note(at, {**found.as_dict(), "side": side})
             self.reporter.note(
-                f"clip {done}: zero-shot top-1 {found.top1:.1f} %, of unseen classes {found.unseen:.1f} %, at {side} pixels "
+                f"clip {at.done}: zero-shot top-1 {found.top1:.1f} %, of unseen classes {found.unseen:.1f} %, at {side} pixels "
                 f"(texture {found.texture:.1f} %, shape {found.shape:.1f} %)"
             )
-        if done % self.task.save_every == 0 or done == steps:
-            self._keep(done)
+        if at.done % self.task.save_every == 0 or at.done == steps:
+            self._keep(at)
 
-    def _keep(self, done: int) -> None:
+    def _keep(self, at: Position) -> None:
         facts = {**self.task.facts, "pending": self.log.pending}
-        save_state(self.task.folder, Position(_STAGE, done), self.clip, self.optimiser, facts)
+        save_state(self.task.folder, at, self.clip, self.optimiser, facts)
 
-    def _restore(self) -> int:
-        """How many steps are done."""
+    def _restore(self) -> Position:
+        """How far the training is."""
         state = newest_state(self.task.folder)
         if state is None:
             self.log.start(None)
-            return 0
+            return Position(WHOLE, 0)
         self.clip.load_state_dict(state.model)
+        self._begin(state.position.stage, fresh=True)
         restore_optimiser(self.optimiser, state)
         self.log.start(state.position, state.facts.get("pending"))
-        return state.position.done
+        return state.position
 
 
 def _adamw(clip: nn.Module, recipe: ClipRecipe) -> torch.optim.AdamW:
     """Matrices, kernels and tables decay; biases, norms, the CLS token and the temperature do not (CLIP, section 2.5)."""
-    named = list(clip.named_parameters())
+    named = [each for each in clip.named_parameters() if each[1].requires_grad]
     groups = [
         {
             "params": [parameter for _, parameter in part],

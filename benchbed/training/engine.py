@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
@@ -64,6 +65,8 @@ def build(plan: TrainPlan) -> Segmenter:
     sow(seed_of(plan.request.seed, *_BUILD))
     segmenter: Segmenter = resolve(plan.chosen.variant.build)(**plan.config)
     plan.initial.give(segmenter)
+    # Convolutions and norms run up to 2.6 times faster so on a processor, and no slower on a graphics card.
+    segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     card = plan.dataset.card
     return segmenter.set_input(plan.chosen.variant.input_for(card.name)).set_vocabulary(plan.vocabulary)
 
@@ -106,7 +109,7 @@ def _stage(training: Training, number: int, state: State | None) -> None:
     if begun and state is not None and state.position.stage > number:
         return
     training.segmenter.to(plan.device)
-    optimiser = optimiser_wrapper(training.segmenter, stage.optimiser, plan.request.amp, plan.device)
+    optimiser = optimiser_wrapper(training.segmenter, stage.optimiser, plan.amp, plan.device)
     done = 0
     if begun and state is not None:
         training.segmenter.load_state_dict(state.model)

@@ -48,7 +48,7 @@ def facts(plan: TrainPlan) -> dict[str, Any]:
             "prompts": list(plan.vocabulary.prompts),
         },
         "seed": plan.request.seed,
-        "amp": plan.request.amp,
+        "amp": plan.amp,
         "init": plan.initial.as_dict(),
         "identity": _plain(identity(plan)),
         "bench": {

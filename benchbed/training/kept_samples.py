@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchbed.datasets.dataset import Dataset, Sample
+
+
+@runtime_checkable
+class ReadsLabelsAlone(Protocol):
+    """A dataset that can read a label map without decoding its photo."""
+
+    def labels(self, index: int) -> NDArray[np.integer]:
+        """[H, W], as `Sample.labels`."""
 
 
 class KeptSamples(Dataset):
@@ -49,6 +61,12 @@ class KeptSamples(Dataset):
             read.labels.setflags(write=False)
             self._kept[index] = read
         return self._kept[index]
+
+    def labels(self, index: int) -> NDArray[np.integer]:
+        """One label map `[H, W]`; of a dataset that can read it alone, the photo is neither read nor kept."""
+        if index not in self._kept and isinstance(self.dataset, ReadsLabelsAlone):
+            return self.dataset.labels(index)
+        return self.sample(index).labels
 
     def preload(self) -> KeptSamples:
         """Read all of them now; returns itself."""

@@ -11,7 +11,9 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from benchbed.images import ImageBatch
-from benchbed.segmenter import Segmenter
+from benchbed.mmseg_input import stack_labels
+from benchbed.segmenter import Segmenter, check_labels
+from benchbed.training.backbone_lessons import picture_loss, scene_loss
 from benchbed.training.processes import Processes
 from benchbed.training.recipe import Stage
 from benchbed.training.stopping import StopRequest, TrainingFailed
@@ -23,7 +25,8 @@ class Lesson(BaseModel):  # type: ignore[misc]
 
     A stage of scenes calls the segmenter's `forward(mode="loss")`, so its `loss(images, labels, text)`. A stage of objects calls
     `object_loss(images, labels, text) -> dict[str, Tensor]` with the crops as `benchbed.training.objects` makes them [B, 3, S, S]
-    and their seen classes [B] int64. Names of losses that are minimised contain "loss"; the names must be the same in every step.
+    and their seen classes [B] int64. A stage with `backbone` trains what the segmenter's `picture_features` runs through.
+    Names of losses that are minimised contain "loss"; the names must be the same in every step.
 
     Args:
         segmenter: in its stage already.
@@ -41,8 +44,8 @@ class Lesson(BaseModel):  # type: ignore[misc]
         processes: Processes,
         request: StopRequest,
     ) -> None:
-        objects = stage.samples == "objects"
-        super().__init__(BaseDataPreprocessor() if objects else segmenter.data_preprocessor)
+        scenes = stage.samples == "scenes"
+        super().__init__(segmenter.data_preprocessor if scenes else BaseDataPreprocessor())
         self.segmenter = segmenter
         self.stage = stage
         self.vocabulary = vocabulary
@@ -68,6 +71,8 @@ class Lesson(BaseModel):  # type: ignore[misc]
         """Losses of one batch; only mode `loss` exists here."""
         if mode != "loss":
             raise ValueError(f"mode {mode!r}: a lesson only knows 'loss'")
+        if self.stage.backbone:
+            return self._backbone_losses(inputs, data_samples, labels)
         if not self.segmenter.trains_text:
             with torch.autocast(_device_type(inputs), enabled=False):
                 self.segmenter.text_for(self.vocabulary)  # into the cache at full precision
@@ -76,6 +81,19 @@ class Lesson(BaseModel):  # type: ignore[misc]
             return losses
         object_loss: Callable[..., dict[str, Tensor]] = self.segmenter.object_loss
         return object_loss(inputs, labels, self.segmenter.text_for(self.vocabulary))
+
+    def _backbone_losses(
+        self, inputs: ImageBatch | Tensor, samples: list[SegDataSample] | None, labels: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Of pictures [B, 3, S, S] with classes [B], or of a batch of scenes."""
+        segmenter: Any = self.segmenter
+        classes = len(self.vocabulary.names)
+        if isinstance(inputs, ImageBatch):
+            truth = stack_labels(samples or [], inputs)
+            check_labels(truth, classes)
+            return scene_loss(segmenter, inputs.tensor, truth, classes)
+        assert labels is not None
+        return picture_loss(segmenter, segmenter.input_spec, inputs, labels, classes)
 
     def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, float]]:
         """mmengine's sum of all losses, and their means over all processes.

@@ -11,7 +11,7 @@ import torch
 from benchbed.datasets.dataset import Dataset, DatasetCard
 from benchbed.errors import MissingError, UsageError
 from benchbed.plan import open_dataset
-from benchbed.registry import DATASET_GROUP, Chosen, choose, find, resolve
+from benchbed.registry import Chosen, choose, dataset_card, resolve
 from benchbed.training.initial_weights import InitialWeights, initial_weights
 from benchbed.training.processes import Processes, device_of
 from benchbed.training.recipe import Recipe, Stage
@@ -48,6 +48,11 @@ class TrainPlan:
         return f"{self.chosen.label} on {self.dataset.card.name}"
 
     @property
+    def amp(self) -> bool:
+        """Mixed precision, by the flag or by the recipe."""
+        return self.request.amp or self.recipe.amp
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """The seen classes in the method's spelling: what it is trained with."""
         return _vocabulary(self.chosen, self.dataset.card).seen_only()
@@ -66,7 +71,7 @@ def make_plan(request: TrainRequest, processes: Processes) -> TrainPlan:
         MissingError: data or weights are not there.
     """
     _check_numbers(request)
-    card: DatasetCard = find(DATASET_GROUP, request.dataset).object
+    card = dataset_card(request.dataset)
     chosen = choose(request.method, card.embedded)
     published = _recipe(chosen, card)
     recipe = replace(

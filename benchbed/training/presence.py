@@ -6,23 +6,16 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchbed.datasets.dataset import Dataset
 from benchbed.progress import Reporter
+from benchbed.training.kept_samples import ReadsLabelsAlone
 
 Present = tuple[tuple[int, ...], ...]
-
-
-@runtime_checkable
-class ReadsLabelsAlone(Protocol):
-    """A dataset that can read a label map without decoding its photo."""
-
-    def labels(self, index: int) -> NDArray[np.integer]:
-        """[H, W], as `Sample.labels`."""
 
 
 def classes_present(

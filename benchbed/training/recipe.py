@@ -95,10 +95,15 @@ class Stage:
         iterations: optimiser steps.
         batch: images (or objects) a step, over all processes together.
         optimiser, schedule, augmentation: of this stage.
-        samples: `scenes` (images and label maps) or `objects` (one crop of one seen class's mask at a time, see
-            `benchbed.training.objects`).
+        samples: `scenes` (images and label maps), `objects` (one crop of one seen class's mask at a time, see
+            `benchbed.training.objects`), or `pictures` (pictures of one thing with its class, from which a backbone learns to
+            see, as from ImageNet; see `benchbed.training.pictures`).
         objects_per_class: of `samples="objects"`: how many of each class are drawn, with replacement; 0: all.
-        object_side: of `samples="objects"`: pixels a side of a crop.
+        seen_scenes: scenes that show an unseen class are left out, as ZS3Net does; else their unseen pixels are ignored like
+            unlabelled ones, which a mask loss may still take for "not this object".
+        backbone: the backbone alone learns to name what it sees, by the bench's own losses in place of the method's; see
+            `benchbed.training.backbone_lessons`. Always so where samples are pictures.
+        object_side: of `samples="objects"` and `"pictures"`: pixels a side of what is seen.
         choices: further keywords of `Segmenter.begin_stage`, plain values.
     """
 
@@ -108,9 +113,11 @@ class Stage:
     optimiser: Optimiser
     schedule: Schedule = Schedule()
     augmentation: Augmentation = Augmentation()
-    samples: Literal["scenes", "objects"] = "scenes"
+    samples: Literal["scenes", "objects", "pictures"] = "scenes"
     objects_per_class: int = 0
     object_side: int = 224
+    seen_scenes: bool = False
+    backbone: bool = False
     choices: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -125,6 +132,7 @@ class Recipe:
             CLIP shipped with benchbed.
         backbone: what the image backbone starts from: a file's name in the weights folder, or "" for random weights.
         differences: what is not as the authors did it, each one sentence.
+        amp: mixed precision, as if `--amp` were given.
         config: keywords of the variant's `build` that hold in training and in the trained model, over the variant's own.
     """
 
@@ -133,6 +141,7 @@ class Recipe:
     clip: str
     backbone: str = ""
     differences: tuple[str, ...] = ()
+    amp: bool = False
     config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def as_dict(self) -> dict[str, Any]:
@@ -146,5 +155,6 @@ class Recipe:
             "clip": self.clip,
             "backbone": self.backbone,
             "differences": list(self.differences),
+            "amp": self.amp,
             "config": dict(self.config),
         }

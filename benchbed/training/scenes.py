@@ -33,6 +33,7 @@ class TrainingScenes(torch.utils.data.Dataset[Any]):
         keep: keep decoded samples in memory, see `KeptSamples`.
         drop_without_seen: leave out images without a single pixel of a seen class, as the authors of the mask methods
             do; all label maps are read once for it, when the number of samples is first asked for.
+        drop_with_unseen: leave out images that show an unseen class, as ZS3Net does.
         record_folder: where to keep what that reading found, or None for nowhere.
         reporter: where the progress of that reading is shown.
     """
@@ -43,12 +44,13 @@ class TrainingScenes(torch.utils.data.Dataset[Any]):
         pipeline: Sequence[Transform],
         keep: bool = False,
         drop_without_seen: bool = False,
+        drop_with_unseen: bool = False,
         record_folder: Path | None = None,
         reporter: Reporter | None = None,
     ) -> None:
         self.dataset: Dataset = KeptSamples(dataset) if keep else dataset
         self.pipeline = Compose(list(pipeline))
-        self.drop_without_seen = drop_without_seen
+        self.drop_without_seen, self.drop_with_unseen = drop_without_seen, drop_with_unseen
         self.record_folder, self.reporter = record_folder, reporter
 
     @property
@@ -61,15 +63,20 @@ class TrainingScenes(torch.utils.data.Dataset[Any]):
     @cached_property
     def indices(self) -> tuple[int, ...]:
         """The dataset's indices of the samples used, in order."""
-        if not self.drop_without_seen:
+        if not (self.drop_without_seen or self.drop_with_unseen):
             return tuple(range(len(self.dataset)))
-        seen = self.dataset.card.seen
         present = classes_present(self.dataset, self.record_folder, self.reporter)
-        return tuple(index for index, classes in enumerate(present) if any(seen[k] for k in classes))
+        return tuple(index for index, classes in enumerate(present) if self._used(classes))
+
+    def _used(self, classes: tuple[int, ...]) -> bool:
+        seen = [self.dataset.card.seen[k] for k in classes]
+        return not (self.drop_without_seen and not any(seen)) and not (
+            self.drop_with_unseen and not all(seen)
+        )
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """Ids of the samples left out for want of a seen pixel."""
+        """Ids of the samples left out."""
         used, ids = set(self.indices), self.dataset.ids
         return tuple(name for index, name in enumerate(ids) if index not in used)
 

@@ -122,13 +122,18 @@ class Bridge(Segmenter):
         """
         assign(self.backbone, pretrained(self.backbone, tensors))
 
+    def picture_features(self, images: Tensor) -> Tensor:
+        """Stage `backbone`: the backbone's last features [B, C, h, w] of [B, 3, S, S]."""
+        features: Tensor = self.backbone(images)[-1]
+        return features
+
     def begin_stage(self, name: str, **choices: Any) -> Self:
-        """Stage `pixels`: all but the text tower learns.
+        """Stage `pixels`, in which all but the text tower learns, or `backbone`.
 
         Raises:
             UsageError: another stage, or choices.
         """
-        begin_pixels(self, name, choices)
+        begin_pixels(self, name, choices, "backbone.")
         return self
 
     def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:

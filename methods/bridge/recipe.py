@@ -7,6 +7,7 @@ from typing import Final
 
 from benchbed.errors import UsageError
 from benchbed.training.recipe import Augmentation, Optimiser, ParameterGroup, Recipe, Schedule, Stage
+from methods.parts.backbone_recipe import PICTURES
 from methods.parts.pixel_recipe import CLIP_B16, PIXELS, SHAPES
 
 # ImageNet's: OpenMMLab's MobileNetV2 (mmengine's hub: mmcls' mobilenet_v2) and timm's others (Hugging Face: timm/<name>, file
@@ -33,8 +34,6 @@ _COCO: Final = Stage(
 )
 # Ours: a dataset a tenth of COCO-Stuff's size; the iterations and batch of the mask methods on it.
 _VOC: Final = replace(_COCO, iterations=20_000, batch=16)
-# Ours: its steps cost half of LSeg's.
-_SHAPES: Final = replace(SHAPES, iterations=2_400)
 _SOURCE: Final = (
     "ours, after DenseCLIP's (80,000 iterations of 32 images, AdamW): the paper's recipe could not be read"
 )
@@ -53,7 +52,7 @@ def recipe(variant: str, dataset: str) -> Recipe:
     """
     body = variant.removesuffix("-plain")
     if (body, dataset) == ("tiny", "shapes"):
-        return Recipe((_SHAPES,), source="ours", clip="shapes")
+        return Recipe((PICTURES, SHAPES), source="ours", clip="shapes")
     stages = {"voc": _VOC, "coco-stuff": _COCO}
     if body not in BACKBONES or dataset not in stages:
         raise UsageError(

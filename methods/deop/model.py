@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -23,10 +23,8 @@ from methods.deop.sizes import SIZES, DeOPSize
 from methods.deop.training import DeOPStage, PromptStage, deop_stage, object_loss
 from methods.parts.full_precision import full_precision
 from methods.parts.prompt_learner import PromptLearner
-from methods.parts.proposal_network import ProposalHead
+from methods.parts.proposal_network import ProposalHead, with_queries
 from methods.parts.resnet import ResNet
-
-TEMPERATURE: Final = 100.0  # fixed; CLIP's own logit_scale is not used
 
 
 class DeOP(Segmenter):
@@ -42,7 +40,6 @@ class DeOP(Segmenter):
 
     clip_prefixes = ("visual.", "text.")
     text_prefixes = ("text.", "prompt.")
-    temperature = TEMPERATURE
     _stage: DeOPStage | None = None
 
     def __init__(self, size: DeOPSize, input_spec: InputSpec) -> None:
@@ -92,6 +89,11 @@ class DeOP(Segmenter):
             probabilities = self.class_logits(anchors, text).softmax(dim=-1)[..., :-1]
         return MaskScores(mask_logits, probabilities, images.geometry, order="resize-scores")
 
+    def picture_features(self, images: Tensor) -> Tensor:
+        """Stage `backbone`: the backbone's last features [B, C, h, w] of [B, 3, S, S]."""
+        features: Tensor = self.backbone(images)["res5"]
+        return features
+
     def begin_stage(self, name: str, **choices: Any) -> Self:
         """Enter `prompts`, `proposals` or `one-pass`; `choices` as for `training.deop_stage`.
 
@@ -133,12 +135,12 @@ class DeOP(Segmenter):
         return object_loss(self, images, labels, text)
 
     def class_logits(self, anchors: Tensor, text: TextFeatures) -> Tensor:
-        """100 * cosine of proposals [B, Q, D] with classes and no-object, the last column: [B, Q, K + 1] float32.
+        """Scaled cosines of proposals [B, Q, D] with classes and no-object, the last column: [B, Q, K + 1] float32.
 
-        Kept out of autocast: at a temperature of 100 bfloat16 would round logits to the nearest half.
+        Kept out of autocast: at a scale of 100 bfloat16 would round logits to the nearest half.
         """
         with full_precision(anchors):
-            return TEMPERATURE * anchors.float() @ self.classifier(text).float().T
+            return self.size.scale * anchors.float() @ self.classifier(text).float().T
 
     def classifier(self, text: TextFeatures) -> Tensor:
         """[K + 1, D] unit-norm rows: the classes, then no-object."""
@@ -150,15 +152,17 @@ def build(
     size: str | DeOPSize = "r101c-vit-b16",
     short_side: int = 512,
     longest_side: int = 2048,
+    queries: int | None = None,
 ) -> DeOP:
     """A DeOP with random weights.
 
     Args:
         size: one of `SIZES` by name, or sizes of your own.
         short_side, longest_side: the input rule, pixels.
+        queries: proposals an image, in place of the size's own.
     """
     spec = InputSpec(short_side, longest_side, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)
-    return DeOP(named_size(size) if isinstance(size, str) else size, spec)
+    return DeOP(with_queries(named_size(size) if isinstance(size, str) else size, queries), spec)
 
 
 def named_size(name: str) -> DeOPSize:

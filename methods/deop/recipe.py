@@ -9,14 +9,18 @@ from typing import Any, Final
 
 from benchbed.errors import UsageError
 from benchbed.training.recipe import Augmentation, Optimiser, ParameterGroup, Recipe, Schedule, Stage
+from methods.parts.backbone_recipe import SHAPES_BACKBONE
 from methods.parts.mask_former_recipe import (
+    COCO,
     COCO_AUGMENTATION,
+    COCO_PROMPTS,
     MASKFORMER_LOSSES,
-    OFFICIAL_ADAMW,
-    SHAPES_LOSSES,
+    SHAPES,
+    SHAPES_ADAMW,
+    SHAPES_AUGMENTATION,
+    SHAPES_PROMPTS,
 )
 
-PROMPTS: Final = "prompts"
 PROPOSALS: Final = "proposals"
 ONE_PASS: Final = "one-pass"
 # The same files that SimSeg starts from; the second is detectron2's DeepLab/R-103.pkl as safetensors.
@@ -37,25 +41,7 @@ ONE_PASS_LOSSES: Final[Mapping[str, Any]] = MappingProxyType(
 PROPOSAL_LOSSES: Final[Mapping[str, Any]] = MappingProxyType({**MASKFORMER_LOSSES, "class_cost": 0.0})
 _NO_DECAY: Final = (ParameterGroup("norm", decay=0.0), ParameterGroup("embedding", decay=0.0))
 
-_COCO_PROMPTS: Final = Stage(
-    PROMPTS,
-    iterations=16_000,
-    batch=32,
-    optimiser=Optimiser("SGD", lr=0.02, weight_decay=5e-4, momentum=0.9),
-    schedule=Schedule("cosine", warmup=100, warmup_factor=0.005, warmup_kind="constant"),
-    samples="objects",
-    objects_per_class=32,
-    object_side=224,
-)
-_COCO_PROPOSALS: Final = Stage(
-    PROPOSALS,
-    iterations=60_000,
-    batch=32,
-    optimiser=OFFICIAL_ADAMW,
-    schedule=Schedule("poly", power=0.9),
-    augmentation=COCO_AUGMENTATION,
-    choices=PROPOSAL_LOSSES,
-)
+_COCO_PROPOSALS: Final = replace(COCO, name=PROPOSALS, choices=PROPOSAL_LOSSES)
 # scripts/deop_train.sh: short sides 0.5 to 1.5 times 512, in tenths; a crop of 640 that negative padding cuts to 512.
 _COCO_ONE_PASS: Final = Stage(
     ONE_PASS,
@@ -70,7 +56,7 @@ _COCO_ONE_PASS: Final = Stage(
 )
 # No VOC configuration was published: zsseg.baseline's for its first two stages, and as many iterations for the third.
 _VOC_STAGES: Final = (
-    replace(_COCO_PROMPTS, iterations=3_200, objects_per_class=128),
+    replace(COCO_PROMPTS, iterations=3_200, objects_per_class=128),
     replace(
         _COCO_PROPOSALS,
         iterations=20_000,
@@ -83,33 +69,18 @@ _VOC_STAGES: Final = (
         augmentation=replace(_COCO_ONE_PASS.augmentation, longest_side=2048),
     ),
 )
-# Ours: what two cores do in less than 12 minutes; nothing is pretrained but CLIP. The first two stages are SimSeg's.
-_SHAPES_ADAMW: Final = Optimiser("AdamW", lr=1e-3, weight_decay=0.05, groups=_NO_DECAY, clip_norm=1.0)
-_SHAPES_AUGMENTATION: Final = Augmentation(crop=128, flip=True, quarter_turns=True)
+# Ours: what two cores do in less than 12 minutes. Prompts and proposals are SimSeg's, but for the class cost.
 _SHAPES_STAGES: Final = (
-    replace(
-        _COCO_PROMPTS,
-        iterations=400,
-        schedule=Schedule("cosine", warmup=20, warmup_factor=0.005, warmup_kind="constant"),
-        objects_per_class=128,
-        object_side=64,
-    ),
-    Stage(
-        PROPOSALS,
-        iterations=2_000,
-        batch=16,
-        optimiser=_SHAPES_ADAMW,
-        schedule=Schedule("poly", power=0.9, warmup=100),
-        augmentation=_SHAPES_AUGMENTATION,
-        choices=SHAPES_LOSSES,
-    ),
+    SHAPES_PROMPTS,
+    *SHAPES_BACKBONE,
+    replace(SHAPES, name=PROPOSALS, iterations=2_500),
     Stage(
         ONE_PASS,
-        iterations=800,
+        iterations=1_000,
         batch=8,
-        optimiser=replace(_SHAPES_ADAMW, weight_decay=1e-4),
-        schedule=Schedule("poly", power=0.9, warmup=50),
-        augmentation=_SHAPES_AUGMENTATION,
+        optimiser=replace(SHAPES_ADAMW, weight_decay=1e-4),
+        schedule=Schedule("cosine", warmup=50),
+        augmentation=SHAPES_AUGMENTATION,
         choices=MappingProxyType(
             {**ONE_PASS_LOSSES, "resolution": "logits", "ignored": "left-out", "proposal_dropout": False}
         ),
@@ -140,7 +111,7 @@ def recipe(variant: str, dataset: str) -> Recipe:
         return Recipe(_SHAPES_STAGES, source="ours", clip="shapes")
     if variant == "r101c-vit-b16" and dataset == "coco-stuff":
         return _full(
-            (_COCO_PROMPTS, _COCO_PROPOSALS, _COCO_ONE_PASS),
+            (COCO_PROMPTS, _COCO_PROPOSALS, _COCO_ONE_PASS),
             "the numbers of the authors' README, scripts and configurations",
         )
     if variant == "r101c-vit-b16" and dataset == "voc":

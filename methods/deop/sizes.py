@@ -24,6 +24,7 @@ class DeOPSize:
         heatmap_layers: ordinary layers before the heat-map layer (NUM_DECODER_LAYER).
         heatmap_heads, heatmap_feedforward: of the classification decoder, whose width is CLIP's embedding.
         context_vectors: learned vectors of the prompt (PROMPT_SHAPE).
+        scale: of all cosines, fixed at 100 in the official code; CLIP's own logit_scale is not used.
     """
 
     clip: ClipSize = VIT_B16
@@ -36,6 +37,7 @@ class DeOPSize:
     heatmap_heads: int = 8
     heatmap_feedforward: int = 1024
     context_vectors: int = 16
+    scale: float = 100.0
 
     @property
     def unsevered(self) -> int:
@@ -48,8 +50,8 @@ R101C_VIT_B16: Final = DeOPSize()
 # Ours: every idea of the published model at a size that two cores train.
 TINY_SIZE: Final = DeOPSize(
     clip=TINY,
-    backbone=ResNetSize((1, 1, 2, 1), "deeplab", 32, 16, 64, (1,), norm="BN"),
-    proposals=ProposalSize(64, 64, 64, 4, 128, 2, 30, class_embed=(128, TINY.embed_dim)),
+    backbone=ResNetSize((1, 1, 2, 1), "deeplab", 32, 16, 64, (1,), norm="BN", res5_dilation=2),
+    proposals=ProposalSize(64, 64, 64, 4, 128, 2, 12, dropout=0.0, class_embed=(128, TINY.embed_dim)),
     severed=(3,),
     position_layers=(1, 2),
     position_grid=16,
@@ -57,6 +59,7 @@ TINY_SIZE: Final = DeOPSize(
     heatmap_heads=4,
     heatmap_feedforward=128,
     context_vectors=4,
+    scale=20.0,  # where the small CLIP ended
 )
 
 SIZES: Final = {"r101c-vit-b16": R101C_VIT_B16, "tiny": TINY_SIZE}

@@ -15,6 +15,7 @@ from benchbed.errors import UsageError
 from benchbed.input_spec import CLIP_MEAN, CLIP_STD
 from benchbed.segmenter import TextFeatures
 from methods.deop.pixel_losses import PixelLosses
+from methods.parts.backbone_recipe import BACKBONE
 from methods.parts.crop_classifier import encode_crops
 from methods.parts.full_precision import full_precision
 from methods.parts.mask_former_training import every_layer_outputs, train_only
@@ -47,6 +48,21 @@ class DeOPStage(ABC):
 
 
 @dataclass(frozen=True)
+class BackboneStage(DeOPStage):
+    """The ResNet alone, on pictures: `picture_features`."""
+
+    def begin(self, deop: DeOP) -> None:
+        """Only the ResNet learns."""
+        train_only(deop, "backbone.")
+
+    def losses(self, deop: DeOP, images: Tensor, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
+        """Raise UsageError: this stage has pictures, no scenes."""
+        raise UsageError(
+            f"stage {BACKBONE!r} learns from pictures of one thing each, not from scenes; begin another stage"
+        )
+
+
+@dataclass(frozen=True)
 class PromptStage(DeOPStage):
     """The prompt's context alone, on crops of objects whose surroundings are blanked: the method's `object_loss`.
 
@@ -65,7 +81,7 @@ class PromptStage(DeOPStage):
 
 
 def object_loss(deop: DeOP, images: Tensor, classes: Tensor, text: TextFeatures) -> dict[str, Tensor]:
-    """Cross-entropy of 100 * cosine between frozen CLIP's features of object crops and the prompts' text features.
+    """Cross-entropy of scaled cosines between frozen CLIP's features of object crops and the prompts' text features.
 
     Args:
         deop: in stage `prompts`.
@@ -80,7 +96,7 @@ def object_loss(deop: DeOP, images: Tensor, classes: Tensor, text: TextFeatures)
     with torch.no_grad():
         features = encode_crops(deop.visual, shown, chunk=len(shown)).float()
     with full_precision(features):
-        logits = deop.temperature * features @ text.embeddings.float().T
+        logits = deop.size.scale * features @ text.embeddings.float().T
         return {"loss_prompt": F.cross_entropy(logits, classes)}
 
 
@@ -154,13 +170,15 @@ def deop_stage(name: str, choices: Mapping[str, Any]) -> DeOPStage:
     """A stage from a recipe's plain values.
 
     Args:
-        name: `prompts`, `proposals` or `one-pass`.
+        name: `backbone`, `prompts`, `proposals` or `one-pass`.
         choices: of `proposals`: the fields of `CriterionSettings`; of `one-pass`: `freeze_prompt`, `proposal_dropout` and the
-            fields of `PixelLosses`; of `prompts`: none.
+            fields of `PixelLosses`; of the others: none.
 
     Raises:
         UsageError: no such stage.
     """
+    if name == BACKBONE and not choices:
+        return BackboneStage()
     if name == PROMPTS and not choices:
         return PromptStage()
     if name == PROPOSALS:
@@ -170,8 +188,8 @@ def deop_stage(name: str, choices: Mapping[str, Any]) -> DeOPStage:
         rest = {key: value for key, value in choices.items() if key not in own}
         return OnePassStage(PixelLosses(**rest), **own)
     raise UsageError(
-        f"DeOP has no training stage {name!r} with {dict(choices)}: expected {PROMPTS!r} without keywords, {PROPOSALS!r} or "
-        f"{ONE_PASS!r}"
+        f"DeOP has no training stage {name!r} with {dict(choices)}: expected {BACKBONE!r} or {PROMPTS!r} without keywords, "
+        f"{PROPOSALS!r} or {ONE_PASS!r}"
     )
 
 

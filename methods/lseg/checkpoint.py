@@ -73,7 +73,7 @@ def sizes_told_by(tensors: Mapping[str, Tensor], words: WordVectors | None = Non
         dim = tensors["decoder.head.weight"].shape[0]
         if words is None:
             told["text"] = _text_of(tensors, dim)
-        told.update({"encoder": "resnet101"} if "encoder.layer1.0.weight" in tensors else _vit_of(tensors))
+        told.update(_encoder_of(tensors))
     except KeyError as error:
         raise CheckpointError(
             f"the checkpoint lacks {error.args[0]}; is it of another method, or a part of a model?"
@@ -150,3 +150,9 @@ def _settled(told: Mapping[str, Any], given: Mapping[str, Any]) -> LSegSize:
 
 def _tower(size: ClipSize) -> tuple[int, ...]:
     return size.embed_dim, size.text_width, size.text_layers, size.context, size.words
+
+
+def _encoder_of(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    if "encoder.layer1.0.weight" in tensors:
+        return {"encoder": "resnet101"}
+    return {"encoder": "resnet17"} if "encoder.stem.conv1.weight" in tensors else _vit_of(tensors)

@@ -23,7 +23,7 @@ from methods.lseg.decoder import Decoder, doubled
 from methods.lseg.framing import black, blackened
 from methods.lseg.reassemble import Reassemble
 from methods.lseg.regularisation import Regularisation
-from methods.lseg.resnet import ResNetEncoder
+from methods.lseg.resnet import ResNetEncoder, SmallEncoder
 from methods.lseg.similarity import similarities
 from methods.lseg.sizes import STRIDES, LSegSize, plain
 from methods.lseg.sliding import multi_scale
@@ -56,7 +56,7 @@ class LSeg(Segmenter):
         self.conversion: Conversion | None = None
         self.text = TextTower(size.text) if words is None else None
         self.words = words
-        self.encoder = VitEncoder(size) if size.encoder == "vit" else ResNetEncoder()
+        self.encoder: nn.Module = _encoder(size)
         self.reassemble = nn.ModuleList(
             Reassemble(size.width, channels, size.patch, stride)
             for channels, stride in zip(size.pyramid, STRIDES, strict=True)
@@ -100,6 +100,8 @@ class LSeg(Segmenter):
 
     def levels(self, tensor: Tensor) -> list[Tensor]:
         """[B, 3, H, W] to four maps at strides 4, 8, 16 and 32."""
+        if isinstance(self.encoder, SmallEncoder):
+            return self.encoder.levels(tensor)
         if isinstance(self.encoder, ResNetEncoder):
             return list(self.encoder(tensor))
         tokens, grid = self.encoder(tensor)
@@ -130,13 +132,20 @@ class LSeg(Segmenter):
         """
         assign(self.encoder, pretrained.encoder_tensors(self.encoder, tensors))
 
+    def picture_features(self, images: Tensor) -> Tensor:
+        """Stage `backbone`: the backbone's last features [B, C, h, w] of [B, 3, S, S]."""
+        if isinstance(self.encoder, VitEncoder):
+            tokens, grid = self.encoder(images)
+            return tokens[-1][:, 1:].transpose(1, 2).unflatten(2, grid)
+        return self.levels(images)[-1]
+
     def begin_stage(self, name: str, **choices: Any) -> Self:
-        """Stage `pixels`: all but the text tower learns.
+        """Stage `pixels`, in which all but the text tower learns, or `backbone`.
 
         Raises:
             UsageError: another stage, or choices.
         """
-        begin_pixels(self, name, choices)
+        begin_pixels(self, name, choices, "encoder.")
         return self
 
     def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
@@ -156,6 +165,12 @@ class LSeg(Segmenter):
 def episode(name: str) -> Vocabulary:
     """The two labels of a zero-shot episode: `others`, then the class that the image is known to show."""
     return Vocabulary((OTHERS, name), (True, False))
+
+
+def _encoder(size: LSegSize) -> nn.Module:
+    if size.encoder == "vit":
+        return VitEncoder(size)
+    return ResNetEncoder() if size.encoder == "resnet101" else SmallEncoder()
 
 
 def build(embeddings: Embeddings | None = None, **keywords: Any) -> LSeg:

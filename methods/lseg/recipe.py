@@ -7,6 +7,7 @@ from typing import Final
 
 from benchbed.errors import UsageError
 from benchbed.training.recipe import Augmentation, Optimiser, ParameterGroup, Recipe, Schedule, Stage
+from methods.parts.backbone_recipe import PICTURES
 from methods.parts.pixel_recipe import CLIP_B16, CLIP_B32, PIXELS, SHAPES
 
 # timm's ViTs (Hugging Face: timm/<name>, file model.safetensors), and torchvision's first ResNet-101.
@@ -35,10 +36,8 @@ _SMALL: Final = replace(
     SHAPES,
     iterations=800,
     batch=8,
-    optimiser=replace(SHAPES.optimiser, lr=1e-3),
     augmentation=Augmentation(tuple(range(144, 289, 16)), 512, 192, flip=True, colour=True),
 )
-_SHAPES: Final = replace(SHAPES, optimiser=replace(SHAPES.optimiser, lr=1e-3))
 _SOURCE: Final = (
     "isl-org/lang-seg bb00b21, train.sh (ADE20K, all labels), with cross entropy over seen classes alone"
 )
@@ -63,7 +62,7 @@ def recipe(variant: str, dataset: str) -> Recipe:
         UsageError: there is none for the two.
     """
     if (variant, dataset) == ("tiny", "shapes"):
-        return Recipe((_SHAPES,), source="ours", clip="shapes")
+        return Recipe((PICTURES, SHAPES), source="ours", clip="shapes", amp=True)
     if (variant, dataset) == ("small", "voc"):
         return Recipe((_SMALL,), source="ours", clip=CLIP_B16)
     stages = {"voc": _VOC, "coco-stuff": _COCO}

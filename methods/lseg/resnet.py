@@ -1,9 +1,11 @@
-"""The image encoder of the zero-shot models: torchvision's ResNet-101, ImageNet's and not CLIP's, in four stages."""
+"""The image encoder of the zero-shot models: torchvision's ResNet-101, ImageNet's and not CLIP's, in four stages; a small one."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torchvision.models import resnet101  # type: ignore[import-untyped]
+
+from methods.parts.resnet import STAGES, ResNet, ResNetSize
 
 
 class ResNetEncoder(nn.Module):
@@ -25,3 +27,15 @@ class ResNetEncoder(nn.Module):
             features = stage(features)
             levels.append(features)
         return levels
+
+
+class SmallEncoder(ResNet):
+    """Ours, for `shapes`: five bottlenecks that give 64, 128, 256 and 512 channels at strides 4, 8, 16 and 32."""
+
+    def __init__(self) -> None:
+        super().__init__(ResNetSize((1, 1, 2, 1), "deeplab", 32, 16, 64, (1,), norm="BN"))
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """As `ResNetEncoder` gives them."""
+        features = self(images)
+        return [features[name] for name in STAGES]

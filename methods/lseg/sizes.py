@@ -19,7 +19,7 @@ STRIDES: Final = (4, 8, 16, 32)  # pixels between neighbours of the decoder's fo
 PAD_MULTIPLE: Final = STRIDES[-1]  # level 4 doubled must meet level 3 exactly
 HALF: Final = (127.5, 127.5, 127.5)  # mean and std 0.5 of 0..1 (modules/lseg_module.py)
 
-ENCODERS: Final = ("vit", "resnet101")
+ENCODERS: Final = ("vit", "resnet101", "resnet17")
 REGULARISATIONS: Final = ("none", "bottleneck", "depthwise")  # arch_option 0, 1, 2
 ACTIVATIONS: Final = ("lrelu", "tanh", "relu")
 SIMILARITIES: Final = ("fp32", "fp16")
@@ -44,7 +44,7 @@ class LSegSize:
     """All numbers and choices of one LSeg; the defaults are the released ViT-L/16 (`clip_vitl16_384`).
 
     Attributes:
-        encoder: `vit`, or `resnet101` (ImageNet's, four stages; the ViT fields below then mean nothing).
+        encoder: `vit`, `resnet101` (ImageNet's, four stages; the ViT fields below then mean nothing), or `resnet17` (ours).
         width, layers, heads, patch: of the ViT.
         table_image: pixels a side of the square image that the position table is made for.
         hooks: the four blocks, counted from 0, whose outputs are read.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from benchbed.errors import UsageError
 from methods.parts.mlp import MLP
 from methods.parts.pixel_decoder import PixelDecoder
 from methods.parts.position_encoding import sine_position
@@ -23,6 +25,7 @@ class ProposalSize:
         mask_width: MASK_DIM, of mask features and mask embeddings.
         hidden: of the transformer decoder; heads, feedforward and layers likewise.
         queries: masks proposed for each image.
+        dropout: in the transformer decoder, while training.
         class_embed: hidden and output widths of the class head's MLP, or () for none.
     """
 
@@ -33,7 +36,31 @@ class ProposalSize:
     feedforward: int = 2048
     layers: int = 6
     queries: int = 100
+    dropout: float = 0.1
     class_embed: tuple[int, ...] = (1024, 512)
+
+
+class _Size(Protocol):
+    """The sizes of a method, among which a MaskFormer head's."""
+
+    @property
+    def proposals(self) -> ProposalSize: ...
+
+
+Size = TypeVar("Size", bound=_Size)
+
+
+def with_queries(size: Size, queries: int | None) -> Size:
+    """The same sizes with so many proposals an image; None leaves the size's own.
+
+    Raises:
+        UsageError: fewer than one.
+    """
+    if queries is None:
+        return size
+    if queries < 1:
+        raise UsageError(f"queries={queries}: expected the number of proposals an image, 1 or more")
+    return replace(size, proposals=replace(size.proposals, queries=queries))  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
@@ -58,7 +85,11 @@ class ProposalPredictor(nn.Module):
     def __init__(self, size: ProposalSize, inputs: int) -> None:
         super().__init__()
         self.transformer = nn.ModuleDict(
-            {"decoder": TransformerDecoder(size.layers, size.hidden, size.heads, size.feedforward)}
+            {
+                "decoder": TransformerDecoder(
+                    size.layers, size.hidden, size.heads, size.feedforward, size.dropout
+                )
+            }
         )
         self.query_embed = nn.Embedding(size.queries, size.hidden)
         self.input_proj = nn.Conv2d(inputs, size.hidden, 1)

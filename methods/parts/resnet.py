@@ -32,6 +32,8 @@ class ResNetSize:
         res2_channels: what res2 gives; doubles from stage to stage.
         multi_grid: dilation of the 3x3 convolution of each block of res5, repeated if res5 has more blocks. The stride
             of res5 stays 2, so that its features sit at stride 32 all the same.
+        res5_dilation: detectron2's RES5_DILATION: 2 gives res5 stride 1 and doubles its dilations, so that its features sit at
+            stride 16; 1 in every published configuration here.
         norm: `FrozenBN` as published (statistics and scales are buffers), or `BN` to train one from nothing.
     """
 
@@ -42,6 +44,7 @@ class ResNetSize:
     res2_channels: int = 256
     multi_grid: tuple[int, ...] = (1, 1, 1)
     norm: Norm = "FrozenBN"
+    res5_dilation: int = 1
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
@@ -169,7 +172,7 @@ class ResNet(nn.Module):
             nn.init.constant_(block.conv3.norm.weight, scale)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """[B, 3, H, W] -> `res2` ... `res5`: [B, C, H/s, W/s] at strides s = 4, 8, 16, 32, sizes rounded up."""
+        """[B, 3, H, W] -> `res2` ... `res5`: [B, C, H/s, W/s] at strides s = 4, 8, 16, 32 (16 if dilated), sizes rounded up."""
         features = {}
         x = self.stem(x)
         for name in STAGES:
@@ -180,10 +183,11 @@ class ResNet(nn.Module):
 
 def _stage(size: ResNetSize, index: int, inputs: int, outputs: int) -> nn.Sequential:
     middle = size.group_channels * 2**index
-    dilations: Sequence[int] = size.multi_grid if index == 3 else (1,)
+    dilations: Sequence[int] = [size.res5_dilation * each for each in size.multi_grid] if index == 3 else (1,)
+    first_stride = 1 if index == 0 or (index == 3 and size.res5_dilation > 1) else 2
     blocks = []
     for block in range(size.blocks[index]):
-        stride = 2 if block == 0 and index > 0 else 1
+        stride = first_stride if block == 0 else 1
         dilation = dilations[block % len(dilations)]
         blocks.append(Bottleneck(inputs, outputs, middle, _NORMS[size.norm], stride, dilation))
         inputs = outputs

@@ -33,7 +33,7 @@ _TINY: Final[dict[str, Any]] = {
     "side_heads": 4,
     "side_patch": 8,
     "side_image": 2 * TINY.image_size,
-    "queries": 30,
+    "queries": 12,
     "mask_width": 64,
     "mask_hidden": 64,
     "short_side": 2 * TINY.image_size,
@@ -107,7 +107,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
     "tiny": {
         "backbone": "side network, ViT of 4 blocks 96 wide",
         "clip": "the embedded dataset's, frozen but for its position table",
-        "params": (4_675_363, 577_634),
+        "params": (4_671_907, 574_178),
     },
 }
 
@@ -115,11 +115,13 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
 def _variant(
     name: str, summary: str, config: dict[str, Any], weights: Weights | None, embedded: bool = False
 ) -> Variant:
+    size = SanSize(**plain(config))
     return Variant(
         name=name,
         summary=summary,
         build="methods.san.model:build",
-        inputs={"*": SanSize(**plain(config)).inputs},
+        inputs={"*": size.inputs},
+        proposals=size.queries,
         config=config,
         weights=weights,
         embedded=embedded,

@@ -17,7 +17,9 @@ from benchbed.scores import MaskScores
 from benchbed.segmenter import Segmenter, TextFeatures
 from benchbed.stages import stage
 from benchbed.vocabulary import VILD_TEMPLATES, Vocabulary
+from methods.parts.backbone_recipe import BACKBONE
 from methods.parts.full_precision import full_precision
+from methods.parts.mask_former_training import train_only
 from methods.san.mask_decoder import MaskDecoder, Proposals
 from methods.san.recognition import attention_mask, recognise
 from methods.san.side_adapter import SideAdapter
@@ -73,12 +75,22 @@ class SAN(Segmenter):
             scores = self.classify(embeddings, text).softmax(-1)[..., :-1]
         return MaskScores(proposals.masks.float(), scores, images.geometry, order="resize-logits")
 
+    def picture_features(self, images: Tensor) -> Tensor:
+        """Stage `backbone`: the side network's last patches [B, C, h, w] of [B, 3, H, W]."""
+        states, grid = self.shallow(self.clip_input(images))
+        _, patches, side_grid = self.side(images, states, grid)
+        return patches.transpose(1, 2).unflatten(2, side_grid)
+
     def begin_stage(self, name: str, **choices: Any) -> Self:
-        """Enter the only stage, `side-adapter`; `choices` as for `training.side_adapter_stage`.
+        """Enter `side-adapter`, or `backbone` before it; `choices` as for `training.side_adapter_stage`.
 
         Raises:
             UsageError: another stage, or a choice out of range.
         """
+        if name == BACKBONE and not choices:
+            self._stage = None
+            train_only(self, "side.")
+            return self
         self._stage = side_adapter_stage(name, choices, self.size.side_layers)
         self._freeze()
         return self

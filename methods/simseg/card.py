@@ -99,21 +99,25 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "backbone": "ResNet-101c with MaskFormer",
         "clip": "ViT-B/16, frozen",
         "params": (210_696_640, 61_075_904),
+        "proposals": 100,
     },
     "r101c-vild": {
         "backbone": "ResNet-101c with MaskFormer",
         "clip": "ViT-B/16, frozen",
         "params": (210_688_448, 61_067_712),
+        "proposals": 100,
     },
     "r50": {
         "backbone": "ResNet-50 with MaskFormer",
         "clip": "ViT-B/16, frozen",
         "params": (191_633_344, 42_012_608),
+        "proposals": 100,
     },
     "tiny": {
         "backbone": "ResNet of five blocks with MaskFormer",
         "clip": "the embedded dataset's, frozen",
-        "params": (5_325_936, 1_219_888),
+        "params": (5_324_784, 1_218_736),
+        "proposals": 12,
     },
 }
 
@@ -172,7 +176,7 @@ METHOD: Final = Method(
         ),
         _variant(
             "tiny",
-            "a five-block R14c, 30 proposals, crops of 64 through the embedded dataset's small CLIP",
+            "a five-block R14c, 12 proposals, crops of 64 through the embedded dataset's small CLIP",
             {
                 "size": "tiny",
                 "mask_threshold": 0.5,

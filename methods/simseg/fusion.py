@@ -10,43 +10,45 @@ from torch import Tensor
 
 from methods.parts.full_precision import full_precision
 
-TEMPERATURE: Final = 100.0  # a constant of both streams; CLIP's own logit_scale is not used
+SCALE: Final = 100.0  # a constant of both streams; CLIP's own logit_scale is not used
 
 
-def class_logits(features: Tensor, classifier: Tensor) -> Tensor:
-    """100 * cosine of features [..., D] of any norm with unit-norm rows [C, D]: [..., C].
+def class_logits(features: Tensor, classifier: Tensor, scale: float = SCALE) -> Tensor:
+    """`scale` times the cosine of features [..., D] of any norm with unit-norm rows [C, D]: [..., C].
 
-    Always float32: at this temperature bfloat16 would round logits to the nearest half.
+    Always float32: at a scale of 100 bfloat16 would round logits to the nearest half.
     """
     with full_precision(features):
-        return TEMPERATURE * F.normalize(features.float(), dim=-1) @ classifier.float().T
+        return scale * F.normalize(features.float(), dim=-1) @ classifier.float().T
 
 
-def own_probabilities(embeddings: Tensor, text: Tensor, nothing: Tensor) -> Tensor:
+def own_probabilities(embeddings: Tensor, text: Tensor, nothing: Tensor, scale: float = SCALE) -> Tensor:
     """The proposals' own stream: softmax WITH the no-object class, which is dropped after it, so that rows sum to less than 1.
 
     Args:
         embeddings: [B, Q, D] of the class head, of any norm.
         text: [K, D] unit norm.
         nothing: [1, D], of any norm.
+        scale: of the cosines.
 
     Returns:
         [B, Q, K] float32.
     """
-    return class_logits(embeddings, with_no_object(text, nothing)).softmax(-1)[..., :-1]
+    return class_logits(embeddings, with_no_object(text, nothing), scale).softmax(-1)[..., :-1]
 
 
-def crop_probabilities(features: Tensor, text: Tensor) -> Tensor:
+def crop_probabilities(features: Tensor, text: Tensor, scale: float = SCALE) -> Tensor:
     """The crop stream: softmax over the classes alone, since no-object is dropped BEFORE it.
 
     Args:
         features: [N, D] of CLIP's image tower.
         text: [K, D] unit norm.
+        scale: of the cosines.
 
     Returns:
         [N, K] float32, rows summing to 1.
     """
-    return class_logits(features, text).softmax(-1)
+    return class_logits(features, text, scale).softmax(-1)
 
 
 def with_no_object(text: Tensor, nothing: Tensor) -> Tensor:

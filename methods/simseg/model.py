@@ -19,7 +19,7 @@ from benchbed.stages import stage
 from benchbed.vocabulary import VILD_TEMPLATES, Vocabulary
 from methods.parts.crop_classifier import encode_crops
 from methods.parts.prompt_learner import PromptLearner
-from methods.parts.proposal_network import ProposalHead
+from methods.parts.proposal_network import ProposalHead, with_queries
 from methods.parts.resnet import ResNet
 from methods.parts.set_criterion import SetCriterion
 from methods.simseg import training
@@ -114,7 +114,9 @@ class SimSeg(Segmenter):
     def own_stream(self, embeddings: Tensor, text: TextFeatures) -> Tensor:
         """Query embeddings [B, Q, hidden] to class probabilities [B, Q, K]."""
         head: Any = self.sem_seg_head.predictor.class_embed
-        return own_probabilities(head(embeddings), text.embeddings, self.non_object_embedding)
+        return own_probabilities(
+            head(embeddings), text.embeddings, self.non_object_embedding, self.size.scale
+        )
 
     def with_crops(self, images: ImageBatch, mask_logits: Tensor, own: Tensor, text: TextFeatures) -> Tensor:
         """The own stream's probabilities [B, Q, K] after the crops have had their say."""
@@ -129,7 +131,9 @@ class SimSeg(Segmenter):
             with stage("clip_image"):
                 shown = self.encode(crops)
             with stage("classify"):
-                rows.append(fuse(row, crop_probabilities(shown, named), crops.kept, seen, weight))
+                rows.append(
+                    fuse(row, crop_probabilities(shown, named, self.size.scale), crops.kept, seen, weight)
+                )
         return torch.stack(rows)
 
     def cut(self, images: ImageBatch, mask_logits: Tensor, index: int) -> Crops:
@@ -147,6 +151,11 @@ class SimSeg(Segmenter):
         """[N, D] unit-norm features of N crops; CLIP is frozen, so no gradient is kept."""
         with torch.no_grad():
             return encode_crops(self.visual, crops.images, whole_last_block=self.settings.whole_last_block)
+
+    def picture_features(self, images: Tensor) -> Tensor:
+        """Stage `backbone`: the backbone's last features [B, C, h, w] of [B, 3, S, S]."""
+        features: Tensor = self.backbone(images)["res5"]
+        return features
 
     def begin_stage(self, name: str, **choices: Any) -> Self:
         """`prompts` (the learned prompt alone, by `object_loss`) or `segmentation` (all but CLIP and prompts, by `loss`).
@@ -178,17 +187,23 @@ class SimSeg(Segmenter):
 
 
 def build(
-    size: str | SimSegSize = "r101c-vit-b16", short_side: int = 512, longest_side: int = 2048, **choices: Any
+    size: str | SimSegSize = "r101c-vit-b16",
+    short_side: int = 512,
+    longest_side: int = 2048,
+    queries: int | None = None,
+    **choices: Any,
 ) -> SimSeg:
     """A SimSeg with random weights.
 
     Args:
         size: one of `SIZES` by name, or sizes of your own.
         short_side, longest_side: the input rule, pixels.
+        queries: proposals an image, in place of the size's own.
         choices: the fields of `Settings`.
 
     Raises:
         UsageError: no such size or keyword, or a value out of range.
     """
     spec = InputSpec(short_side, longest_side, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)
-    return SimSeg(named_size(size) if isinstance(size, str) else size, settings(choices), spec)
+    chosen = with_queries(named_size(size) if isinstance(size, str) else size, queries)
+    return SimSeg(chosen, settings(choices), spec)

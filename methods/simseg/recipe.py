@@ -8,12 +8,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from benchbed.errors import UsageError
-from benchbed.training.recipe import Augmentation, Optimiser, ParameterGroup, Recipe, Schedule, Stage
+from benchbed.training.recipe import Recipe, Stage
+from methods.parts.backbone_recipe import SHAPES_BACKBONE
 from methods.parts.mask_former_recipe import (
+    COCO,
     COCO_AUGMENTATION,
-    MASKFORMER_LOSSES,
-    OFFICIAL_ADAMW,
-    SHAPES_LOSSES,
+    COCO_PROMPTS,
+    PROMPTS,
+    SHAPES,
+    SHAPES_PROMPTS,
 )
 from methods.simseg.settings import VOC_15
 
@@ -26,62 +29,14 @@ BACKBONES: Final = {
     "r101c-vild": "detectron2-r103.safetensors",
     "r50": "detectron2-r50.safetensors",
 }
-PROMPTS: Final = "prompts"
-SEGMENTATION: Final = "segmentation"
 SOURCE: Final = "MendelXu/zsseg.baseline d77c3af, configs/{}"
 
-# configs/*proposal_classification_learn_prompt*: 100 iterations at 0.005 of the rate, then a cosine.
-_COCO_PROMPTS: Final = Stage(
-    PROMPTS,
-    iterations=16_000,
-    batch=32,
-    optimiser=Optimiser("SGD", lr=0.02, weight_decay=5e-4, momentum=0.9),
-    schedule=Schedule("cosine", warmup=100, warmup_factor=0.005, warmup_kind="constant"),
-    samples="objects",
-    objects_per_class=32,
-    object_side=224,
-)
-_COCO: Final = Stage(
-    SEGMENTATION,
-    iterations=60_000,
-    batch=32,
-    optimiser=OFFICIAL_ADAMW,
-    schedule=Schedule("poly", power=0.9),
-    augmentation=COCO_AUGMENTATION,
-    choices=MASKFORMER_LOSSES,
-)
-_VOC_PROMPTS: Final = replace(_COCO_PROMPTS, iterations=3_200, objects_per_class=128)
+_VOC_PROMPTS: Final = replace(COCO_PROMPTS, iterations=3_200, objects_per_class=128)
 _VOC: Final = replace(
-    _COCO,
+    COCO,
     iterations=20_000,
     batch=16,
     augmentation=replace(COCO_AUGMENTATION, longest_side=2048, crop=512),
-)
-# Ours: what two cores do in less than 12 minutes; nothing is pretrained but CLIP, so that all learns at one rate.
-_SHAPES_PROMPTS: Final = Stage(
-    PROMPTS,
-    iterations=400,
-    batch=32,
-    optimiser=Optimiser("SGD", lr=0.02, weight_decay=5e-4, momentum=0.9),
-    schedule=Schedule("cosine", warmup=20, warmup_factor=0.005, warmup_kind="constant"),
-    samples="objects",
-    objects_per_class=128,
-    object_side=64,
-)
-_SHAPES: Final = Stage(
-    SEGMENTATION,
-    iterations=2_000,
-    batch=16,
-    optimiser=Optimiser(
-        "AdamW",
-        lr=1e-3,
-        weight_decay=0.05,
-        groups=(ParameterGroup("norm", decay=0.0), ParameterGroup("embedding", decay=0.0)),
-        clip_norm=1.0,
-    ),
-    schedule=Schedule("poly", power=0.9, warmup=100),
-    augmentation=Augmentation(crop=128, flip=True, quarter_turns=True),
-    choices=SHAPES_LOSSES,
 )
 _CROP_FILL: Final = (
     "objects stand on CLIP's mean colour, as at inference; the authors fill in its number after normalisation"
@@ -102,12 +57,12 @@ def recipe(variant: str, dataset: str) -> Recipe:
         UsageError: there is none for the two.
     """
     if (variant, dataset) == ("tiny", "shapes"):
-        return Recipe((_SHAPES_PROMPTS, _SHAPES), source="ours", clip="shapes")
+        return Recipe((SHAPES_PROMPTS, *SHAPES_BACKBONE, SHAPES), source="ours", clip="shapes")
     if (variant, dataset) == ("r101c-vild", "coco-stuff"):
         # The README's cross-dataset model: hand-written prompts, hence one stage, and twice the iterations.
-        return _official(variant, (replace(_COCO, iterations=120_000),), "coco-stuff-164k-156, cross_dataset")
+        return _official(variant, (replace(COCO, iterations=120_000),), "coco-stuff-164k-156, cross_dataset")
     if variant in ("r101c", "r50") and dataset == "coco-stuff":
-        return _official(variant, (_COCO_PROMPTS, _COCO), "coco-stuff-164k-156")
+        return _official(variant, (COCO_PROMPTS, COCO), "coco-stuff-164k-156")
     if variant in ("r101c", "r50") and dataset == "voc":
         return _official(variant, (_VOC_PROMPTS, _VOC), "voc-11k-15", VOC_15)
     raise UsageError(

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchbed.errors import UsageError
 from benchbed.images import ImageBatch
 from benchbed.segmenter import TextFeatures
+from methods.parts.backbone_recipe import BACKBONE
 from methods.parts.crop_classifier import encode_crops
 from methods.parts.mask_former_training import every_layer_outputs, train_only
 from methods.parts.set_criterion import CriterionSettings, SetCriterion
@@ -32,11 +33,11 @@ def begin(simseg: SimSeg, name: str, choices: Mapping[str, Any]) -> SetCriterion
 
     Args:
         simseg: changed in place.
-        name: `prompts` or `segmentation`.
-        choices: of `segmentation`: fields of `CriterionSettings`; of `prompts`: none.
+        name: `backbone`, `prompts` or `segmentation`.
+        choices: of `segmentation`: fields of `CriterionSettings`; else none.
 
     Returns:
-        the criterion of the stage's loss; None for `prompts`.
+        the criterion of the loss of `segmentation`; else None.
 
     Raises:
         UsageError: no such stage, or no learned prompt to train.
@@ -47,11 +48,15 @@ def begin(simseg: SimSeg, name: str, choices: Mapping[str, Any]) -> SetCriterion
     if name == PROMPTS and not choices:
         train_only(simseg, f"{learned_prompt(simseg)}prefix_prompt")
         return None
+    if name == BACKBONE and not choices:
+        train_only(simseg, "backbone.")
+        return None
     if name == SEGMENTATION:
         train_only(simseg, *SEGMENTER)
         return SetCriterion(CriterionSettings(**choices))
     raise UsageError(
-        f"SimSeg has no training stage {name!r} with {dict(choices)}: expected {PROMPTS!r} without keywords, or {SEGMENTATION!r}"
+        f"SimSeg has no training stage {name!r} with {dict(choices)}: expected {BACKBONE!r} or {PROMPTS!r} without "
+        f"keywords, or {SEGMENTATION!r}"
     )
 
 
@@ -72,7 +77,7 @@ def learned_prompt(simseg: SimSeg) -> str:
 
 
 def object_loss(simseg: SimSeg, images: Tensor, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
-    """Cross-entropy of 100 * cosine between frozen CLIP's features of masked crops and the prompts' text features.
+    """Cross-entropy of scaled cosines between frozen CLIP's features of masked crops and the prompts' text features.
 
     Args:
         simseg: in stage `prompts`.
@@ -83,7 +88,7 @@ def object_loss(simseg: SimSeg, images: Tensor, labels: Tensor, text: TextFeatur
     with torch.no_grad():
         features = encode_crops(simseg.visual, images, chunk=len(images))
     words = text.extra.get("regions", text.embeddings)
-    return {"loss_prompt": F.cross_entropy(class_logits(features, words), labels)}
+    return {"loss_prompt": F.cross_entropy(class_logits(features, words, simseg.size.scale), labels)}
 
 
 def segmentation_loss(
@@ -101,6 +106,8 @@ def segmentation_loss(
     head: Any = simseg.sem_seg_head.predictor.class_embed
     rows = with_no_object(text.embeddings, simseg.non_object_embedding)
     outputs = every_layer_outputs(
-        simseg.sem_seg_head, simseg.backbone(images.tensor), lambda queries: class_logits(head(queries), rows)
+        simseg.sem_seg_head,
+        simseg.backbone(images.tensor),
+        lambda queries: class_logits(head(queries), rows, simseg.size.scale),
     )
     return criterion(outputs, labels)

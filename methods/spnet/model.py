@@ -122,13 +122,18 @@ class SPNet(Segmenter):
         with stage("classify"), full_precision(tensor):
             return folded(embeddings.float()) if folded else _project(embeddings.float(), classes.float())
 
+    def picture_features(self, images: Tensor) -> Tensor:
+        """Stage `backbone`: the backbone's last features [B, C, h, w] of [B, 3, S, S]."""
+        features: Tensor = self.backbone(images.flip(1) if self.size.caffe else images)[-1]
+        return features
+
     def begin_stage(self, name: str, **choices: Any) -> Self:
-        """Stage `pixels`: all but the text tower learns, and norms unless they are frozen.
+        """Stage `pixels`, in which all but the text tower learns, or `backbone`, and norms unless they are frozen.
 
         Raises:
             UsageError: another stage, or choices.
         """
-        begin_pixels(self, name, choices)
+        begin_pixels(self, name, choices, "backbone.")
         if self.size.frozen_norm:
             for module in self.backbone.modules():
                 if isinstance(module, nn.BatchNorm2d):

@@ -83,16 +83,19 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "backbone": "ResNet-101 with MaskFormer",
         "clip": "ViT-B/16, frozen",
         "params": (209_908_674, 60_287_936),
+        "proposals": 100,
     },
     "r50": {
         "backbone": "ResNet-50 with MaskFormer",
         "clip": "ViT-B/16, frozen",
         "params": (190_968_770, 41_348_032),
+        "proposals": 100,
     },
     "tiny": {
         "backbone": "ResNet of five blocks with MaskFormer",
         "clip": "the embedded dataset's, frozen",
-        "params": (5_310_562, 1_204_512),
+        "params": (5_309_410, 1_203_360),
+        "proposals": 12,
     },
 }
 
@@ -134,7 +137,7 @@ METHOD: Final = Method(
         ),
         Variant(
             name="tiny",
-            summary="a five-block ResNet, 30 crops of 64 pixels and the small CLIP of the embedded dataset",
+            summary="a five-block ResNet, 12 crops of 64 pixels and the small CLIP of the embedded dataset",
             build="methods.zegformer.model:build",
             inputs={"*": InputSpec(128, 256, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)},
             config={"size": "tiny", "mode": "full", "gamma": 0.1, "short_side": 128, "longest_side": 256},

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from methods.parts.full_precision import full_precision
 
-TEMPERATURE: Final = 0.01  # CLIP's, frozen; stored as logit_scale = ln(1 / 0.01)
+SCALE: Final = 100.0  # 1 over CLIP's temperature, frozen; stored as logit_scale, its logarithm
 
 
 class ClassHead(nn.Module):
@@ -20,13 +20,14 @@ class ClassHead(nn.Module):
     Args:
         inputs: width of query embeddings.
         embed_dim: of CLIP.
+        scale: of the cosines.
     """
 
-    def __init__(self, inputs: int, embed_dim: int) -> None:
+    def __init__(self, inputs: int, embed_dim: int, scale: float = SCALE) -> None:
         super().__init__()
         self.projection_layer = nn.Linear(inputs, embed_dim)
         self.bg_feature = nn.Parameter(torch.empty(1, embed_dim))
-        self.logit_scale = nn.Parameter(torch.full((1,), math.log(1 / TEMPERATURE)), requires_grad=False)
+        self.logit_scale = nn.Parameter(torch.full((1,), math.log(scale)), requires_grad=False)
         nn.init.kaiming_uniform_(self.bg_feature, a=math.sqrt(5))
 
     def forward(self, queries: Tensor, words: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from benchbed.vocabulary import Vocabulary
 from methods.parts.crop_classifier import encode_crops
 from methods.parts.full_precision import full_precision
 from methods.parts.keywords import one_of
-from methods.parts.proposal_network import ProposalHead
+from methods.parts.proposal_network import ProposalHead, with_queries
 from methods.parts.resnet import ResNet
 from methods.parts.set_criterion import SetCriterion
 from methods.zegformer import training
@@ -84,7 +84,7 @@ class ZegFormer(Segmenter):
         self.criterion: SetCriterion | None = None
         self.backbone = ResNet(size.backbone)
         self.sem_seg_head = ProposalHead(size.proposals, size.backbone.channels)
-        self.class_head = ClassHead(size.proposals.hidden, size.clip.embed_dim)
+        self.class_head = ClassHead(size.proposals.hidden, size.clip.embed_dim, size.head_scale)
         self.visual = ImageTower(size.clip).requires_grad_(False)
         self.text = TextTower(size.clip).requires_grad_(False)
         # CLIP's own temperature, 100 in OpenAI's weights.
@@ -150,12 +150,17 @@ class ZegFormer(Segmenter):
         """[K]: -gamma on seen classes (generalised zero-shot calibration), where gamma is above 0."""
         return -self.choices.gamma * text.extra["seen"].float() if self.choices.gamma > 0 else None
 
+    def picture_features(self, images: Tensor) -> Tensor:
+        """Stage `backbone`: the backbone's last features [B, C, h, w] of [B, 3, S, S]."""
+        features: Tensor = self.backbone(images)["res5"]
+        return features
+
     def begin_stage(self, name: str, **choices: Any) -> Self:
-        """`segmentation`, the one stage there is.
+        """`segmentation`, or `backbone` before it.
 
         Args:
             name: of the stage.
-            choices: fields of `methods.parts.set_criterion.CriterionSettings`.
+            choices: of `segmentation`, fields of `methods.parts.set_criterion.CriterionSettings`.
 
         Raises:
             UsageError: no such stage.
@@ -183,6 +188,7 @@ def build(
     whole_last_block: bool = False,
     short_side: int = 512,
     longest_side: int = 2048,
+    queries: int | None = None,
 ) -> ZegFormer:
     """A ZegFormer with random weights.
 
@@ -190,10 +196,11 @@ def build(
         size: one of `SIZES` by name, or sizes of your own.
         mode, gamma, head_templates, clip_templates, whole_last_block: see `Choices`.
         short_side, longest_side: the input rule, pixels.
+        queries: proposals an image, in place of the size's own.
 
     Raises:
         UsageError: a name that there is not.
     """
     spec = InputSpec(short_side, longest_side, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)
     chosen = Choices(mode, gamma, head_templates, clip_templates, whole_last_block)
-    return ZegFormer(named_size(size) if isinstance(size, str) else size, spec, chosen)
+    return ZegFormer(with_queries(named_size(size) if isinstance(size, str) else size, queries), spec, chosen)

@@ -25,13 +25,15 @@ class ZegFormerSize:
     clip: ClipSize = VIT_B16
     backbone: ResNetSize = R101
     proposals: ProposalSize = ProposalSize(class_embed=())  # noqa: RUF009 (frozen)
+    head_scale: float = 100.0  # of the class head's cosines, frozen; where OpenAI's CLIPs ended
 
 
 # Ours: every idea of the published model at a size that two cores train; a norm that learns from nothing.
 TINY_SIZE: Final = ZegFormerSize(
     clip=TINY,
-    backbone=ResNetSize((1, 1, 2, 1), "basic", 32, 16, 64, (1,), norm="BN"),
-    proposals=ProposalSize(64, 64, 64, 4, 128, 2, 30, class_embed=()),
+    backbone=ResNetSize((1, 1, 2, 1), "basic", 32, 16, 64, (1,), norm="BN", res5_dilation=2),
+    proposals=ProposalSize(64, 64, 64, 4, 128, 2, 12, dropout=0.0, class_embed=()),
+    head_scale=20.0,  # where the small CLIP ended
 )
 
 SIZES: Final = {"r101": ZegFormerSize(), "r50": ZegFormerSize(backbone=R50), "tiny": TINY_SIZE}

@@ -10,6 +10,7 @@ from torch import Tensor
 from benchbed.errors import UsageError
 from benchbed.images import ImageBatch
 from benchbed.segmenter import TextFeatures
+from methods.parts.backbone_recipe import BACKBONE
 from methods.parts.mask_former_training import every_layer_outputs, train_only
 from methods.parts.set_criterion import CriterionSettings, SetCriterion
 
@@ -23,19 +24,25 @@ FROZEN: Final = (
 )
 
 
-def begin(zegformer: ZegFormer, name: str, choices: Mapping[str, Any]) -> SetCriterion:
-    """Everything learns but CLIP and the head's temperature.
+def begin(zegformer: ZegFormer, name: str, choices: Mapping[str, Any]) -> SetCriterion | None:
+    """Everything learns but CLIP and the head's temperature; in stage `backbone` that alone, without criterion.
 
     Args:
         zegformer: changed in place.
-        name: `segmentation`.
-        choices: fields of `CriterionSettings`.
+        name: `segmentation` or `backbone`.
+        choices: of `segmentation`: fields of `CriterionSettings`.
 
     Raises:
         UsageError: no such stage.
     """
+    if name == BACKBONE and not choices:
+        train_only(zegformer, "backbone.")
+        return None
     if name != SEGMENTATION:
-        raise UsageError(f"ZegFormer has no training stage {name!r}: expected {SEGMENTATION!r}")
+        raise UsageError(
+            f"ZegFormer has no training stage {name!r} with {dict(choices)}: expected {SEGMENTATION!r}, or {BACKBONE!r} "
+            "without keywords"
+        )
     train_only(zegformer, *TRAINED, but=(FROZEN,))
     return SetCriterion(CriterionSettings(**choices))
 

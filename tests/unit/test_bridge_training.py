@@ -20,7 +20,7 @@ from methods.bridge import METHOD
 from methods.bridge.model import Bridge, build
 from methods.bridge.recipe import recipe
 
-STAGE = recipe("tiny", "shapes").stages[0]
+STAGE = recipe("tiny", "shapes").stages[-1]
 TINY, PLAIN = METHOD.variant("tiny"), METHOD.variant("tiny-plain")
 assert TINY is not None
 assert PLAIN is not None
@@ -170,8 +170,9 @@ def test_every_variant_has_a_recipe_whose_groups_fit_it_and_a_plain_twin_with_th
     chosen = METHOD.variant(variant)
     assert chosen is not None
     with torch.device("meta"):
-        bridge = build(**chosen.config_for(dataset)).begin_stage("pixels")
-    make_optimiser(bridge, found.stages[0].optimiser)
+        bridge = build(**chosen.config_for(dataset))
+    for stage in found.stages:
+        make_optimiser(bridge.begin_stage(stage.name, **stage.choices), stage.optimiser)
     json.dumps(found.as_dict())
     assert recipe(variant.removesuffix("-plain"), dataset) == found
 

@@ -1,4 +1,4 @@
-"""The small CLIP's training, on a shrunken one: what it sees, that it learns, that it goes on where it stopped."""
+"""The small CLIP's first stage of training, on a shrunken one: what it sees, that it learns, that it goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ RECIPE = ClipRecipe(
     scene_pool=8,
     schedule=replace(RECIPES["shapes"].schedule, warmup=4),
     bf16=False,
+    regions=None,  # test_clip_regions.py
 )
 QUIET = Reporter(Console(file=io.StringIO()))
 

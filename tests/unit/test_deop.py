@@ -63,8 +63,8 @@ def segmented(deop: DeOP, images: list[NDArray[np.uint8]], count: int = 5) -> Ma
 def test_any_image_size(deop: DeOP, size: tuple[int, int]) -> None:
     scores = segmented(deop, [photo(*size)])
     padded = scores.geometry[0].padded
-    assert scores.mask_logits.shape == (1, 30, padded[0] // 4, padded[1] // 4)
-    assert scores.class_scores.shape == (1, 30, 5)
+    assert scores.mask_logits.shape == (1, 12, padded[0] // 4, padded[1] // 4)
+    assert scores.class_scores.shape == (1, 12, 5)
     assert scores.order == "resize-scores"
     assert label_maps(scores)[0].shape == size
 
@@ -72,7 +72,7 @@ def test_any_image_size(deop: DeOP, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("count", [1, 2, 300])
 def test_any_number_of_classes(deop: DeOP, count: int) -> None:
     scores = segmented(deop, [photo(60, 80)], count)
-    assert scores.class_scores.shape == (1, 30, count)
+    assert scores.class_scores.shape == (1, 12, count)
     total = scores.class_scores.sum(-1)
     assert (total > 0).all()
     assert (total < 1 + 1e-5).all()
@@ -185,7 +185,7 @@ def test_gradients_reach_what_is_trained_and_nothing_else() -> None:
     deop = build(**TINY.config).train()
     batch = prepare([photo(64, 64)], deop.input_spec)
     scores = deop.segment(batch, deop.text_for(words(3)))
-    (scores.class_scores * torch.randn(1, 30, 3)).sum().backward()
+    (scores.class_scores * torch.randn(1, 12, 3)).sum().backward()
     moved = {name for name, p in deop.named_parameters() if p.grad is not None}
     trained = {name for name, p in deop.named_parameters() if p.requires_grad}
     assert trained - moved == {"decoder.norm.weight", "decoder.norm.bias"}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from lseg_small import TINY
+from lseg_small import VIT
 
 from benchbed.errors import UsageError
 from benchbed.input_spec import IMAGENET_MEAN
@@ -52,7 +52,7 @@ DATASETS = {
 def test_wrong_choices_are_named(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(UsageError, match=name):
-        build(**{**TINY.config, **wrong})
+        build(**{**VIT, **wrong})
 
 
 def test_hooks_are_the_last_blocks_of_the_quarters() -> None:

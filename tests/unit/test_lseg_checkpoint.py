@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from lseg_small import VIT
 from torch import Tensor
 
 from benchbed.checkpoints import read_tensors
@@ -19,13 +20,13 @@ from methods.lseg.checkpoint import load
 from methods.lseg.model import LSeg, build
 
 TINY = METHOD.default_variant(embedded=True)
-PATCH_32 = {**TINY.config, "patch": 32, "width": 32, "heads": 2, "layers": 8, "hooks": (1, 3, 5, 7)}
+PATCH_32 = {**VIT, "patch": 32, "width": 32, "heads": 2, "layers": 8, "hooks": (1, 3, 5, 7)}
 TOLD_BY_HAND = {"heads": 3, "short_side": 128, "longest_side": 256}
 
 
 @pytest.fixture(scope="module")
 def source() -> LSeg:
-    return drawn(TINY.config)
+    return drawn(VIT)
 
 
 def drawn(config: Any, **changes: Any) -> LSeg:
@@ -81,7 +82,7 @@ def same_logits(first: LSeg, second: LSeg) -> bool:
     return torch.equal(first.segment(images, text).logits, second.segment(images, text).logits)
 
 
-@pytest.mark.parametrize("config", [TINY.config, PATCH_32])
+@pytest.mark.parametrize("config", [VIT, PATCH_32])
 def test_official_tensors_tell_their_sizes(config: dict[str, Any]) -> None:
     segmenter = drawn(config)
     loaded = load(official(segmenter), heads=config["heads"]).eval()
@@ -91,7 +92,7 @@ def test_official_tensors_tell_their_sizes(config: dict[str, Any]) -> None:
 
 
 def test_heads_are_64_wide_unless_said_otherwise() -> None:
-    segmenter = drawn(TINY.config, width=128, heads=2)
+    segmenter = drawn(VIT, width=128, heads=2)
     assert same_logits(segmenter, load(official(segmenter)).eval())
     assert not same_logits(segmenter, load(official(segmenter), heads=4).eval())
 
@@ -109,6 +110,18 @@ def test_the_resnet_variant() -> None:
     assert same_weights(segmenter, loaded)
     assert same_logits(segmenter, loaded)
     assert loaded.input_spec == segmenter.input_spec
+
+
+def test_the_tiny_variant_is_known_by_its_stem() -> None:
+    """Ours alone, so by our names: its three convolutions are no stage's."""
+    segmenter = drawn(TINY.config)
+    again = load(segmenter.state_dict(), short_side=128, longest_side=256).eval()
+    assert (again.size.encoder, again.size.pyramid) == ("resnet17", (64, 128, 256, 512))
+    assert same_weights(segmenter, again)
+    assert same_logits(segmenter, again)
+    assert again.input_spec == segmenter.input_spec
+    with pytest.raises(CheckpointError, match="encoder is resnet17"):
+        load(segmenter.state_dict(), encoder="vit")
 
 
 def test_every_tensor_is_used_or_ignored_with_a_reason(source: LSeg) -> None:
@@ -130,7 +143,7 @@ def test_lightnings_prefix_may_be_gone(source: LSeg, prefix: str) -> None:
 
 
 def test_our_own_names_load_too(source: LSeg) -> None:
-    loaded = load(source.state_dict(), **TINY.config)
+    loaded = load(source.state_dict(), **VIT)
     assert same_weights(source, loaded)
     assert loaded.conversion is not None
     assert set(loaded.conversion.used) == set(source.state_dict())
@@ -148,7 +161,7 @@ def test_a_lightning_file_with_half_precision_clip(source: LSeg, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["bottleneck", "depthwise"])
 def test_a_regularisation_block_must_be_named(kind: str) -> None:
-    segmenter = drawn(TINY.config, regularisation=kind, depth=2)
+    segmenter = drawn(VIT, regularisation=kind, depth=2)
     tensors = official(segmenter)
     loaded = load(tensors, **TOLD_BY_HAND, regularisation=kind, depth=2).eval()
     assert same_logits(segmenter, loaded)

@@ -128,14 +128,14 @@ def test_plain_numbers_are_the_criterions() -> None:
     assert CriterionSettings(**MASKFORMER_LOSSES) == MASKFORMER
     ours = asdict(CriterionSettings(**SHAPES_LOSSES))
     changed = {each.name for each in fields(MASKFORMER) if ours[each.name] != getattr(MASKFORMER, each.name)}
-    assert changed == {"ignored", "resolution"}
+    assert changed == {"resolution"}
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_on_shapes_ignored_pixels_teach_nothing(seed: int) -> None:
+def test_left_out_pixels_teach_nothing(seed: int) -> None:
     """Ground and unseen objects: what masks do there changes no loss, and gets no gradient."""
     torch.manual_seed(seed)
-    criterion = SetCriterion(CriterionSettings(**SHAPES_LOSSES))
+    criterion = SetCriterion(CriterionSettings(**{**SHAPES_LOSSES, "ignored": "left-out"}))
     truth = labels(seed)
     masks = torch.randn(2, 7, 16, 24, requires_grad=True)
     names = torch.randn(2, 7, CLASSES + 1)
@@ -150,3 +150,20 @@ def test_on_shapes_ignored_pixels_teach_nothing(seed: int) -> None:
     again = criterion([MaskOutput(other, names)], truth)
     for name, value in losses.items():
         torch.testing.assert_close(again[name], value.detach())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_shapes_ignored_pixels_lie_outside_every_mask(seed: int) -> None:
+    """As in the authors' code: a mask matched to a class is pushed down there, and every gradient there says so."""
+    torch.manual_seed(seed)
+    criterion = SetCriterion(CriterionSettings(**SHAPES_LOSSES))
+    truth = labels(seed)
+    masks = torch.randn(2, 7, 16, 24, requires_grad=True)
+    ignored = truth[:, 2::4, 2::4] == 255
+    assert ignored.any()
+    losses = criterion([MaskOutput(masks, torch.randn(2, 7, CLASSES + 1))], truth)
+    losses["loss_mask"].backward()
+    assert masks.grad is not None
+    there = masks.grad[ignored[:, None].expand_as(masks)]
+    assert there.any()
+    assert (there >= 0).all()

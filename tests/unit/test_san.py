@@ -65,7 +65,7 @@ def test_any_image_size_gives_a_label_map_of_that_size(san: SAN, size: tuple[int
     images = prepare([photo(*size)], san.input_spec)
     scores = scores_of(san, images)
     height, width = images.tensor.shape[2:]
-    assert scores.mask_logits.shape == (1, 30, height // 8, width // 8)
+    assert scores.mask_logits.shape == (1, 12, height // 8, width // 8)
     assert scores.order == "resize-logits"
     (labels,) = label_maps(scores)
     assert tuple(labels.shape) == size
@@ -106,7 +106,7 @@ def test_padding_takes_part_in_attention_as_published(san: SAN) -> None:
 @pytest.mark.parametrize("classes", [1, 300])
 def test_any_number_of_classes(san: SAN, classes: int) -> None:
     scores = scores_of(san, prepare([photo(112, 160)], san.input_spec), classes)
-    assert scores.class_scores.shape == (1, 30, classes)
+    assert scores.class_scores.shape == (1, 12, classes)
     total = scores.class_scores.sum(-1)
     assert float(scores.class_scores.min()) >= 0
     assert float(total.max()) <= 1 + 1e-5  # the background's share is gone

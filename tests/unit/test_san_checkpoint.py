@@ -144,7 +144,7 @@ def test_defaults_are_the_released_ones(
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"queries": 100}, ("queries is 30", "100")),
+        ({"queries": 100}, ("queries is 12", "100")),
         ({"clip": "vit-b16"}, ("clip.embed_dim is 64", "512")),
         ({"shallow": 2}, ("shallow is 1", "2")),
         ({"side_width": 240}, ("side_width is 96", "240")),
@@ -162,7 +162,7 @@ def test_a_size_against_the_shapes_is_refused(
 
 def test_an_unknown_keyword_is_a_usage_error(official: dict[str, Tensor]) -> None:
     with pytest.raises(UsageError, match="did you mean queries"):
-        load(official, querys=30)
+        load(official, querys=12)
 
 
 def test_another_methods_checkpoint_is_refused() -> None:

@@ -278,8 +278,8 @@ def test_published_numbers(variant: str) -> None:
 def test_what_is_ours_says_so() -> None:
     for variant, dataset in (("vit-b16", "voc"), ("vit-l14", "voc"), ("tiny", "shapes")):
         assert recipe(variant, dataset).source.startswith("ours")
-    choices = STAGE.choices
-    assert (choices["ignored"], choices["resolution"]) == ("left-out", "logits")
+    settings = CriterionSettings(**{key: value for key, value in STAGE.choices.items() if key != "supervised"})
+    assert (settings.ignored, settings.resolution) == ("negative", "logits")
 
 
 @pytest.mark.parametrize(("variant", "dataset"), [("tiny", "voc"), ("vit-b16", "shapes"), ("huge", "voc")])

@@ -29,7 +29,7 @@ from methods.simseg.model import TEMPLATES, SimSeg, build
 from methods.simseg.settings import CROSS_DATASET, VOC_15, ZERO_SHOT, Settings, settings
 
 TINY = next(variant for variant in METHOD.variants if variant.embedded)
-QUERIES = 30
+QUERIES = 12
 WORDS = Vocabulary(("cat", "wet grass", "tv", "striped triangle", "sky"), (True, False, True, False, True))
 NEVER = 0.9999999  # above what sigmoid gives of any logit here
 
@@ -88,15 +88,15 @@ def test_a_bare_tensor_of_odd_size(simseg: SimSeg, size: tuple[int, int]) -> Non
     assert tuple(label_maps(scores)[0].shape) == size
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [0, 2, 3])
 def test_a_batch_of_different_sizes_equals_its_images_under_the_same_padding(seed: int) -> None:
-    simseg = tiny(seed)  # of seed 0's weights, one score of 150 lies at 2.005e-4
+    simseg = tiny(seed)  # with seed 1's weights one pixel of a mask lies on the threshold, so that its crops differ
     images = prepare([photo(128, 150), photo(128, 220, 1), photo(200, 128, 2)], simseg.input_spec)
     together = scores_of(simseg, images)
     for index in range(len(images)):
         alone = scores_of(simseg, part(images, index))
-        torch.testing.assert_close(together.mask_logits[index], alone.mask_logits[0], rtol=0, atol=2e-4)
-        torch.testing.assert_close(together.class_scores[index], alone.class_scores[0], rtol=0, atol=2e-4)
+        torch.testing.assert_close(together.mask_logits[index], alone.mask_logits[0], rtol=0, atol=2e-5)
+        torch.testing.assert_close(together.class_scores[index], alone.class_scores[0], rtol=0, atol=2e-5)
     assert [tuple(labels.shape) for labels in label_maps(together)] == [(128, 150), (128, 220), (200, 128)]
 
 

@@ -22,7 +22,7 @@ from methods.spnet.recipe import recipe
 
 TINY = METHOD.variant("tiny")
 assert TINY is not None
-STAGE = recipe("tiny", "shapes").stages[0]
+STAGE = recipe("tiny", "shapes").stages[-1]
 # A full-size SPNet's rules at a size that a test can afford.
 FROZEN: dict[str, Any] = {"depth": 18, "width": 8, "text": "tiny", "rates": (1, 2), "side": 65}
 
@@ -145,8 +145,9 @@ def test_every_variant_has_a_recipe_whose_groups_fit_it(variant: str) -> None:
     chosen = METHOD.variant(variant)
     assert chosen is not None
     with torch.device("meta"):
-        spnet = build(**chosen.config_for(dataset)).begin_stage("pixels")
-    make_optimiser(spnet, found.stages[0].optimiser)
+        spnet = build(**chosen.config_for(dataset))
+    for stage in found.stages:
+        make_optimiser(spnet.begin_stage(stage.name, **stage.choices), stage.optimiser)
     json.dumps(found.as_dict())
 
 

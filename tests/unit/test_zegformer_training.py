@@ -32,7 +32,7 @@ UNSEEN_NAMES = [name for name, seen in zip(DATASET.names, DATASET.seen, strict=T
 def tiny(seed: int = 0) -> ZegFormer:
     torch.manual_seed(seed)
     zegformer: ZegFormer = build(**TINY.config)
-    stage = recipe("tiny", "shapes").stages[0]
+    stage = recipe("tiny", "shapes").stages[-1]
     return zegformer.begin_stage(stage.name, **stage.choices).train()
 
 
@@ -102,7 +102,7 @@ def test_text_is_encoded_once_and_names_no_unseen_class(monkeypatch: pytest.Monk
 def test_the_loss_falls_on_a_fixed_batch() -> None:
     zegformer = tiny()
     images, labels = scenes(zegformer)
-    optimiser = make_optimiser(zegformer, recipe("tiny", "shapes").stages[0].optimiser)
+    optimiser = make_optimiser(zegformer, recipe("tiny", "shapes").stages[-1].optimiser)
     text = zegformer.text_for(SEEN)
     history = []
     for _ in range(25):
@@ -122,7 +122,7 @@ def test_another_number_of_classes_at_test_time() -> None:
     zegformer.eval()
     with torch.no_grad():
         scores = zegformer.segment(images, zegformer.text_for(DATASET.vocabulary()))
-    assert scores.class_scores.shape == (2, 30, 20)
+    assert scores.class_scores.shape == (2, 12, 20)
 
 
 def test_labels_of_more_classes_than_text_are_refused() -> None:
@@ -214,6 +214,5 @@ def test_the_card_names_the_recipe_which_imports_no_torch_and_is_plain() -> None
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     for variant, dataset in (("tiny", "shapes"), ("r101", "voc"), ("r50", "coco-stuff")):
-        assert (
-            json.loads(json.dumps(recipe(variant, dataset).as_dict()))["stages"][0]["name"] == "segmentation"
-        )
+        stages = json.loads(json.dumps(recipe(variant, dataset).as_dict()))["stages"]
+        assert stages[-1]["name"] == "segmentation"

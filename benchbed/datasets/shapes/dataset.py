@@ -5,9 +5,19 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchbed.datasets.dataset import Dataset, DatasetCard, Sample
 from benchbed.datasets.shapes.classes import CLASSES, IGNORE, SEEN
-from benchbed.datasets.shapes.scenes import DEFAULT_SEED, GENERATOR_VERSION, SPLIT_SIZES, check_stream, scene
+from benchbed.datasets.shapes.scenes import (
+    DEFAULT_SEED,
+    GENERATOR_VERSION,
+    SPLIT_SIZES,
+    check_stream,
+    scene,
+    scene_labels,
+)
 
 DATASET = DatasetCard(
     name="shapes",
@@ -30,6 +40,7 @@ DATASET = DatasetCard(
     ignore=IGNORE,
     embedded=True,
     open_train="benchbed.datasets.shapes.dataset:open_train",
+    open_pictures="benchbed.datasets.shapes.pictures:open_pictures",
 )
 
 
@@ -63,6 +74,10 @@ class ShapesScenes(Dataset):
         drawn = scene(index, self.split, self.seed)
         return Sample(self._id(index), drawn.image, drawn.labels)
 
+    def labels(self, index: int) -> NDArray[np.uint8]:
+        """The label map of one scene `[H, W]`, without its picture: a quarter of the time."""
+        return scene_labels(index, self.split, self.seed)
+
     @property
     def identity(self) -> str:
         """SHA-256 over all that decides the content: generator version, split, seed and size."""
@@ -75,7 +90,7 @@ class ShapesScenes(Dataset):
 
 
 def open_train(data_root: Path | None = None) -> ShapesScenes:
-    """The train split: 2,000 scenes, labels of all 20 classes; `data_root` plays no part."""
+    """The train split: 12,000 scenes, labels of all 20 classes; `data_root` plays no part."""
     return ShapesScenes("train")
 
 

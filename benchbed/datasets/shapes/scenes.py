@@ -23,7 +23,7 @@ GENERATOR_VERSION = 1
 """Recorded with every result. Any change that alters a single pixel, label or caption must raise it."""
 
 DEFAULT_SEED = 0
-SPLIT_SIZES = {"train": 2000, "val": 200}
+SPLIT_SIZES = {"train": 12000, "val": 200}
 """Scenes in a split unless another number is asked for; a larger split begins with a smaller one's scenes."""
 
 SIZES = ((128, 128), (128, 160), (160, 128), (112, 144))
@@ -86,6 +86,14 @@ def scene(index: int, split: str, seed: int = DEFAULT_SEED) -> Scene:
     return _composed(placed, ids, stream)
 
 
+def scene_labels(index: int, split: str, seed: int = DEFAULT_SEED) -> npt.NDArray[np.uint8]:
+    """The labels of `scene(...)` alone, `[H, W]`: nothing is painted."""
+    stream = _stream("scene", operator.index(index), split, operator.index(seed))
+    height, width = stream.child("size").choice(SIZES)
+    placed, ids = place_objects(height, width, stream.child("layout"))
+    return _labels(placed, ids)
+
+
 def object_crop(index: int, split: str, seed: int = DEFAULT_SEED, side: int = CROP_SIDE) -> Scene:
     """Crop `index` of `split`: one whole object (`instances[0]`) on a ground of `side` x `side` pixels.
 
@@ -100,10 +108,14 @@ def object_crop(index: int, split: str, seed: int = DEFAULT_SEED, side: int = CR
         raise ValueError(f"side is {side}; a crop has {CROP_SIDES[0]} to {CROP_SIDES[1]} pixels a side")
     index, seed = operator.index(index), operator.index(seed)
     stream = _stream("crop", index, split, seed)
-    block, place = divmod(index, len(CLASSES))
-    class_id = Stream.of("crop order", seed, split, block).shuffled(range(len(CLASSES)))[place]
-    placed, ids = place_alone(class_id, side, stream.child("layout"))
+    placed, ids = place_alone(crop_class(index, split, seed), side, stream.child("layout"))
     return _composed(placed, ids, stream)
+
+
+def crop_class(index: int, split: str, seed: int = DEFAULT_SEED) -> int:
+    """The class of crop `index`: known without drawing it."""
+    block, place = divmod(index, len(CLASSES))
+    return Stream.of("crop order", seed, split, block).shuffled(range(len(CLASSES)))[place]
 
 
 def check_stream(split: str, seed: int) -> None:
@@ -126,13 +138,18 @@ def _stream(kind: str, index: int, split: str, seed: int) -> Stream:
 
 
 def _composed(placed: list[Placed], ids: Ids, stream: Stream) -> Scene:
-    labels = np.full(ids.shape, IGNORE, np.uint8)
-    for number, thing in enumerate(placed, start=1):
-        labels[ids == number] = thing.class_id
+    labels = _labels(placed, ids)
     instances = tuple(_instance(thing, ids == number) for number, thing in enumerate(placed, start=1))
     from_left = sorted(instances, key=lambda instance: instance.box[0] + instance.box[2])
     caption = caption_of([CLASSES[instance.class_id] for instance in from_left], stream.child("caption"))
     return Scene(_painted(placed, ids.shape, stream), labels, ids, instances, caption)
+
+
+def _labels(placed: list[Placed], ids: Ids) -> npt.NDArray[np.uint8]:
+    labels = np.full(ids.shape, IGNORE, np.uint8)
+    for number, thing in enumerate(placed, start=1):
+        labels[ids == number] = thing.class_id
+    return labels
 
 
 def _instance(thing: Placed, visible: npt.NDArray[np.bool_]) -> Instance:

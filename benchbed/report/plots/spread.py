@@ -1,0 +1,187 @@
+"""How sure an accuracy is: the bootstrap over images of every record, and the spread over training seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from benchbed.metrics.bootstrap import replicate_metrics
+from benchbed.report.figure_names import FIGURES
+from benchbed.report.figures import seen_mask
+from benchbed.report.picture_file import group_name
+from benchbed.report.plots.looks import look_of
+from benchbed.report.plots.plot import Plot
+from benchbed.report.plots.style import INK, PALE, headline, new_figure, shown, styled
+from benchbed.report.plots.words import listed
+from benchbed.report.rows import Row
+
+METHODS: Final = 12
+SEEDS: Final = 10  # of one method
+LINE: Final = 0.11  # inches a record
+BETWEEN: Final = 0.18  # inches between methods
+MIDDLE: Final = (25.0, 75.0)
+LEVEL: Final = (2.5, 97.5)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Records of one method that differ in their weights alone.
+
+    Attributes:
+        row: the first.
+        values: [S] the accuracy of each record, percent.
+        replicates: [S, B] its bootstrap replicates, percent.
+    """
+
+    row: Row
+    values: NDArray[np.float64]
+    replicates: NDArray[np.float64]
+
+    @property
+    def between(self) -> float:
+        """Standard deviation over the records; NaN for a single one."""
+        return float(self.values.std(ddof=1)) if len(self.values) > 1 else math.nan
+
+    @property
+    def within(self) -> float:
+        """Mean over the records of the bootstrap's standard deviation."""
+        return float(np.nanmean(np.nanstd(self.replicates, axis=1, ddof=1)))
+
+
+def spreads(rows: Sequence[Row], metric: str) -> list[Spread]:
+    """One a label, best first; records of the same weights count once.
+
+    Args:
+        rows: of one group.
+        metric: a name of `benchbed.metrics.METRICS`.
+    """
+    usable = [row for row in rows if row.record and row.record.counts and row.record.counts.num_images > 1]
+    found = []
+    for _, members in groupby(sorted(usable, key=lambda row: row.label), key=lambda row: row.label):
+        by_weights = {row.provenance.weights_sha256: row for row in members}
+        each = [(row, _replicates(row, metric)) for row in list(by_weights.values())[:SEEDS]]
+        each = [
+            (row, draws)
+            for row, draws in each
+            if np.isfinite(draws).any() and _value(row, metric) is not None
+        ]
+        if each:
+            values = np.array([_value(row, metric) for row, _ in each], np.float64)
+            found.append(Spread(each[0][0], values, np.stack([draws for _, draws in each])))
+    return sorted(found, key=lambda spread: -float(spread.values.mean()))
+
+
+def _value(row: Row, metric: str) -> float | None:
+    figure = row.figure(metric)
+    return figure.value if figure is not None and math.isfinite(figure.value) else None
+
+
+def _replicates(row: Row, metric: str) -> NDArray[np.float64]:
+    assert row.record is not None
+    assert row.record.counts is not None
+    draws = replicate_metrics(row.record.counts, seen_mask(row.record), row.record.protocol["absent_rule"])
+    return 100 * draws[metric]
+
+
+def spread_plot(rows: Sequence[Row], metric: str = "hiou") -> Plot | None:
+    """A line a record: its accuracy, the middle half and the middle 95 % of its bootstrap; beside it both spreads.
+
+    Args:
+        rows: of one group. Random weights only where there are no others.
+        metric: hIoU, or another name; where it does not exist, mIoU.
+
+    Returns:
+        None where no row has counts of two images or more.
+    """
+    usable = [row for row in rows if not row.random] or list(rows)
+    found = spreads(usable, metric) or spreads(usable, "miou")
+    if not found:
+        return None
+    metric = metric if _value(found[0].row, metric) is not None else "miou"
+    found, left_out = found[:METHODS], found[METHODS:]
+    texts = tuple(spread.row.label for spread in found)
+    with styled(texts):
+        lines = sum(len(spread.values) for spread in found)
+        figure, (axes,) = new_figure(0.75 + LINE * lines + BETWEEN * len(found))
+        _draw(axes, found)
+        axes.set_xlabel(f"{FIGURES[metric].heading}, %")
+        place = found[0].row.provenance
+        headline(
+            figure, f"{found[0].row.dataset}, {place.coverage}, {place.protocol} {place.fingerprint[:8]}"
+        )
+    name = f"spread-{group_name(found[0].row)}"
+    return Plot(name, figure, _caption(found, left_out, metric), _alt(found, metric), texts)
+
+
+def _draw(axes: Axes, found: Sequence[Spread]) -> None:
+    height, ticks = 0.0, []
+    for spread in found:
+        look = look_of(spread.row.method, spread.row.family)
+        top = height
+        for value, draws in sorted(
+            zip(spread.values, spread.replicates, strict=True), key=lambda pair: -pair[0]
+        ):
+            low, high = np.nanpercentile(draws, LEVEL)
+            first, third = np.nanpercentile(draws, MIDDLE)
+            axes.plot([low, high], [height, height], color=look.colour, linewidth=0.9, solid_capstyle="butt")
+            axes.plot(
+                [first, third], [height, height], color=look.colour, linewidth=2.6, solid_capstyle="butt"
+            )
+            fill = "white" if not spread.row.ranked else look.colour
+            axes.plot(
+                value, height, look.marker, color=look.colour, markerfacecolor=fill, markersize=3.4, zorder=3
+            )
+            height -= LINE
+        middle = (top + height + LINE) / 2
+        if len(spread.values) > 1:
+            _mean(axes, spread, top, height + LINE)
+        ticks.append((middle, spread))
+        height -= BETWEEN
+    axes.set_yticks([middle for middle, _ in ticks], [shown(spread.row.label, 20) for _, spread in ticks])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(height + BETWEEN - 0.05, 0.17)
+    axes.spines["left"].set_color(PALE)
+    axes.grid(True, axis="x")
+
+
+def _mean(axes: Axes, spread: Spread, top: float, bottom: float) -> None:
+    """A grey band one standard deviation to both sides of the mean over seeds."""
+    mean, side = float(spread.values.mean()), spread.between
+    axes.fill_betweenx(
+        [bottom - LINE / 2, top + LINE / 2], mean - side, mean + side, color=PALE, zorder=0.5, linewidth=0
+    )
+    axes.plot([mean, mean], [bottom - LINE / 2, top + LINE / 2], color=INK, linewidth=0.7, zorder=2)
+
+
+def _caption(found: Sequence[Spread], left_out: Sequence[Spread], metric: str) -> str:
+    parts = [
+        f"{FIGURES[metric].heading} on {found[0].row.dataset}: estimate, middle half (thick) and middle 95 % (thin) of the "
+        "bootstrap over images, a line a record."
+    ]
+    several = [spread for spread in found if len(spread.values) > 1]
+    if several:
+        each = [
+            f"{spread.row.label} {spread.between:.2f} over {len(spread.values)} weights, {spread.within:.2f} over images"
+            for spread in several
+        ]
+        parts.append(f"Band: mean and standard deviation over weights. In points: {listed(each)}.")
+    if not found[0].row.ranked:
+        parts.append("Hollow: random weights or a supervised reference.")
+    if left_out:
+        parts.append(f"Not shown: {listed([spread.row.label for spread in left_out])}.")
+    return " ".join(parts)
+
+
+def _alt(found: Sequence[Spread], metric: str) -> str:
+    each = "; ".join(
+        f"{spread.row.label} {spread.values.mean():.1f} %, standard error over images {spread.within:.2f}"
+        for spread in found
+    )
+    return f"Spread of {FIGURES[metric].heading}: {each}."

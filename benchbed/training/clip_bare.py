@@ -1,0 +1,63 @@
+"""Bare objects for the small CLIP: drawn on no ground but CLIP's mean colour, partly behind something of that colour.
+
+Two-stream methods show CLIP such pictures: a proposal's pixels, and nothing around them. A large CLIP has seen product photos and
+drawings on plain paper; a small one must be shown them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchbed.datasets.shapes.random_stream import Stream
+from benchbed.input_spec import CLIP_MEAN, CLIP_STD
+from benchbed.training.clip_pool import Crop
+
+_PAPER: Final = np.array(CLIP_MEAN).round().astype(np.uint8)
+_MEAN: Final = torch.tensor(CLIP_MEAN).view(3, 1, 1)
+_STD: Final = torch.tensor(CLIP_STD).view(3, 1, 1)
+_TRIES: Final = 4
+_LEAST_SIDE: Final = 16  # pixels, of a small object before it is enlarged
+
+
+def bare_object(crop: Crop, other: Crop, side: int, stream: Stream) -> Tensor:
+    """The object alone, cut off tightly and squeezed to a square, as two-stream methods do: [3, side, side], normalised.
+
+    Three in five lie partly behind the outline of `other`; half are shrunk first, as small objects of scenes are.
+    """
+    shown = crop.outline()
+    if stream.chance(6, 10):
+        shown = _behind(shown, other.outline(), stream.child("behind"))
+    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
+    tight = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    image = np.where(shown[..., None], crop.image, _PAPER)[tight]
+    tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()[None]
+    if stream.chance(1, 2):
+        share = stream.integer(50, 100) / 100
+        smaller = [max(_LEAST_SIDE, int(length * share)) for length in tensor.shape[2:]]
+        tensor = F.interpolate(tensor, smaller, mode="bilinear", antialias=True)
+    tensor = F.interpolate(tensor, (side, side), mode="bilinear", antialias=True)[0]
+    return (_turned(tensor, stream.integer(0, 7)) - _MEAN) / _STD
+
+
+def _turned(image: Tensor, kind: int) -> Tensor:
+    image = torch.rot90(image, kind % 4, (1, 2))
+    return image.flip(2) if kind >= 4 else image
+
+
+def _behind(shown: NDArray[np.bool_], front: NDArray[np.bool_], stream: Stream) -> NDArray[np.bool_]:
+    """What is left of an object [S, S] when another outline lies on it; all of it where less than half would be."""
+    if front.shape != shown.shape:
+        return shown
+    half = len(shown) // 2
+    for _ in range(_TRIES):
+        moved = np.roll(front, (stream.integer(-half, half), stream.integer(-half, half)), (0, 1))
+        left = shown & ~moved
+        if 2 * np.count_nonzero(left) > np.count_nonzero(shown):
+            return left
+    return shown
