@@ -96,6 +96,16 @@ def test_timms_vit_is_taken_over_block_by_block() -> None:
         torch.testing.assert_close(level, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_vits_picture_features_are_its_last_blocks_patches() -> None:
+    lseg, images = tiny(**VIT).eval(), torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        tokens, _ = lseg.encoder(images)
+        found = lseg.picture_features(images)
+    assert found.shape == (2, VIT["width"], 8, 12)
+    for y, x in ((0, 0), (3, 7), (7, 11)):
+        assert torch.equal(found[:, :, y, x], tokens[-1][:, 1 + 12 * y + x])
+
+
 def test_torchvisions_resnet_is_taken_over_stage_by_stage() -> None:
     net = resnet101(weights=None).eval()
     nn.init.uniform_(net.bn1.running_var, 1, 2)

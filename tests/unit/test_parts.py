@@ -87,6 +87,27 @@ def test_the_deeplab_stem_and_multi_grid_give_mmsegmentations_resnet_v1c(grid: t
         assert close(ours_out, theirs_out, 1e-5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("grid", [(1, 1, 1), (1, 2, 4)])
+def test_a_dilated_res5_is_mmsegmentations_at_stride_16(grid: tuple[int, ...]) -> None:
+    """Which takes the products of both dilations as they are; weights and their names stay."""
+    size = replace(NARROW, blocks=(3, 4, 6, 3), stem_channels=64, group_channels=64, res2_channels=256)
+    ours = ResNet(replace(size, multi_grid=grid, res5_dilation=2)).eval()
+    theirs = ResNetV1c(
+        depth=50, stem_channels=64, strides=(1, 2, 2, 1), multi_grid=tuple(2 * each for each in grid)
+    )
+    theirs.eval()
+    shake(ours, 1)
+    theirs.load_state_dict({to_mmseg(name): value for name, value in ours.state_dict().items()}, strict=False)
+    image = torch.randn(1, 3, 65, 97)
+    found = ours(image)
+    assert found["res5"].shape[2:] == found["res4"].shape[2:] == (5, 7)
+    for ours_out, theirs_out in zip(found.values(), theirs(image), strict=True):
+        assert close(ours_out, theirs_out, 1e-5)
+    usual = ResNet(replace(size, multi_grid=grid)).state_dict()
+    assert {n: v.shape for n, v in usual.items()} == {n: v.shape for n, v in ours.state_dict().items()}
+
+
 @pytest.mark.parametrize(("size", "tensors", "millions"), [(R101C, 530, 42.730), (R101, 520, 42.606)])
 def test_key_names_and_numbers_are_detectron2s(size: ResNetSize, tensors: int, millions: float) -> None:
     with torch.device("meta"):

@@ -278,7 +278,9 @@ def test_published_numbers(variant: str) -> None:
 def test_what_is_ours_says_so() -> None:
     for variant, dataset in (("vit-b16", "voc"), ("vit-l14", "voc"), ("tiny", "shapes")):
         assert recipe(variant, dataset).source.startswith("ours")
-    settings = CriterionSettings(**{key: value for key, value in STAGE.choices.items() if key != "supervised"})
+    settings = CriterionSettings(
+        **{key: value for key, value in STAGE.choices.items() if key != "supervised"}
+    )
     assert (settings.ignored, settings.resolution) == ("negative", "logits")
 
 

@@ -90,7 +90,9 @@ def test_a_bare_tensor_of_odd_size(simseg: SimSeg, size: tuple[int, int]) -> Non
 
 @pytest.mark.parametrize("seed", [0, 2, 3])
 def test_a_batch_of_different_sizes_equals_its_images_under_the_same_padding(seed: int) -> None:
-    simseg = tiny(seed)  # with seed 1's weights one pixel of a mask lies on the threshold, so that its crops differ
+    simseg = tiny(
+        seed
+    )  # with seed 1's weights one pixel of a mask lies on the threshold, so that its crops differ
     images = prepare([photo(128, 150), photo(128, 220, 1), photo(200, 128, 2)], simseg.input_spec)
     together = scores_of(simseg, images)
     for index in range(len(images)):

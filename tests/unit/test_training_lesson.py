@@ -10,10 +10,13 @@ from safetensors.torch import load_file, save_file
 from training_plugin import ALL, DATASET, Few, Pupil, build, recipe
 
 from benchbed.errors import CheckpointError, MissingError, UsageError
+from benchbed.training import engine
 from benchbed.training.initial_weights import InitialWeights, initial_weights
 from benchbed.training.lesson import Lesson
+from benchbed.training.plan import make_plan
 from benchbed.training.processes import Processes
 from benchbed.training.recipe import Recipe
+from benchbed.training.request import TrainRequest
 from benchbed.training.seeds import sow
 from benchbed.training.stopping import StopRequest
 from benchbed.training.validation import Validation
@@ -96,3 +99,19 @@ def test_a_lesson_keeps_a_stages_modes_and_text() -> None:
     assert not pupil.training
     with pytest.raises(ValueError, match="predict"):
         lesson(torch.zeros(1, 3, 8, 8), mode="predict")
+
+
+@pytest.mark.parametrize(
+    ("method", "flag", "amp"), [("san", False, True), ("bridge", False, False), ("bridge", True, True)]
+)
+def test_mixed_precision_is_the_flags_or_the_recipes(method: str, flag: bool, amp: bool) -> None:
+    plan = make_plan(TrainRequest(method, "shapes", amp=flag), Processes())
+    assert plan.amp == amp
+    assert plan.recipe.as_dict()["amp"] == plan.recipe.amp == (method == "san")
+
+
+def test_a_segmenter_is_built_in_the_layout_that_convolutions_like_best() -> None:
+    segmenter = engine.build(make_plan(TrainRequest("bridge", "shapes", init="clip=random"), Processes()))
+    weights = [value for value in segmenter.parameters() if value.ndim == 4 and min(value.shape[1:]) > 1]
+    assert weights
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in weights)

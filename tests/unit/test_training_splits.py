@@ -42,10 +42,10 @@ class TestShapes:
     def test_the_card_names_it(self) -> None:
         assert resolve(shapes.DATASET.open_train) is open_train
 
-    def test_two_thousand_scenes_apart_from_val(self) -> None:
+    def test_twelve_thousand_scenes_apart_from_val(self) -> None:
         train = open_train(None)
-        assert len(train) == 2000
-        assert train.coverage() == "2,000 of 2,000 images"
+        assert len(train) == 12_000
+        assert train.coverage() == "12,000 of 12,000 images"
         assert open_val(None).coverage(7) == "7 of 200 images"
         assert not set(train.ids) & set(open_val(None).ids)
         assert train.identity != open_val(None).identity

@@ -23,7 +23,9 @@ NO_RESULT: Final = "ablation"
 
 def zs3_tables(rows: Sequence[Row], published: Sequence[Published]) -> tuple[Table, ...]:
     """Measured rows with the published ones of the same datasets below; other datasets' published rows in a second table."""
-    measured = [row for row in rows if row.record is not None and row.record.counts is not None and _split(row)]
+    measured = [
+        row for row in rows if row.record is not None and row.record.counts is not None and _split(row)
+    ]
     quoted = [row for row in published_rows(published, "zs3") if NO_RESULT not in row.label]
     here = in_order({row.dataset for row in measured})
     elsewhere = in_order({row.dataset for row in quoted} - set(here))
