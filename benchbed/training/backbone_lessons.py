@@ -68,4 +68,5 @@ def scene_loss(segmenter: SeesPictures, images: Tensor, labels: Tensor, classes:
 def _classifier(classes: int, width: int) -> Tensor:
     """[classes, width], the same everywhere and always."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(classes, width, generator=generator) * width**-0.5
+    drawn: Tensor = torch.randn(classes, width, generator=generator) * width**-0.5
+    return drawn

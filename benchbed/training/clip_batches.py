@@ -90,7 +90,8 @@ class ClipBatches:
     def _said(self, class_id: int, crop: Crop, stream: Stream) -> str:
         if stream.integer(0, 999) >= 1000 * self.recipe.prompts:
             return crop.caption
-        return stream.choice(stream.choice(FAMILIES)).format(CLASSES[class_id])
+        prompt: str = stream.choice(stream.choice(FAMILIES))
+        return prompt.format(CLASSES[class_id])
 
     def region_step(self, number: int, regions: ClipRegions) -> RegionBatch:
         """What step `number`, counted from 0, of the second stage sees."""

@@ -136,7 +136,8 @@ class LSeg(Segmenter):
         """Stage `backbone`: the backbone's last features [B, C, h, w] of [B, 3, S, S]."""
         if isinstance(self.encoder, VitEncoder):
             tokens, grid = self.encoder(images)
-            return tokens[-1][:, 1:].transpose(1, 2).unflatten(2, grid)
+            features: Tensor = tokens[-1][:, 1:].transpose(1, 2).unflatten(2, grid)
+            return features
         return self.levels(images)[-1]
 
     def begin_stage(self, name: str, **choices: Any) -> Self:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from methods.lseg.resnet import ResNetEncoder
-from methods.lseg.vit import VitEncoder
 
 # The classifier, and the ViT's final norm, which follows the last block that is read.
 UNUSED: Final = ("head.", "norm.", "fc_norm.", "fc.")
@@ -16,11 +15,11 @@ UNUSED: Final = ("head.", "norm.", "fc_norm.", "fc.")
 _STEM: Final = {"conv1.": "layer1.0.", "bn1.": "layer1.1.", "layer1.": "layer1.4."}
 
 
-def encoder_tensors(encoder: VitEncoder | ResNetEncoder, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def encoder_tensors(encoder: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A classifier's tensors by the encoder's names, those left out that it has no use for.
 
     Args:
-        encoder: whose own step counts of norms stay where an old file has none.
+        encoder: of `LSeg`, whose own step counts of norms stay where an old file has none.
         tensors: by timm's names (ViT) or torchvision's (ResNet).
     """
     own = {n: value for n, value in encoder.state_dict().items() if n.endswith("num_batches_tracked")}

@@ -79,7 +79,8 @@ class SAN(Segmenter):
         """Stage `backbone`: the side network's last patches [B, C, h, w] of [B, 3, H, W]."""
         states, grid = self.shallow(self.clip_input(images))
         _, patches, side_grid = self.side(images, states, grid)
-        return patches.transpose(1, 2).unflatten(2, side_grid)
+        features: Tensor = patches.transpose(1, 2).unflatten(2, side_grid)
+        return features
 
     def begin_stage(self, name: str, **choices: Any) -> Self:
         """Enter `side-adapter`, or `backbone` before it; `choices` as for `training.side_adapter_stage`.
