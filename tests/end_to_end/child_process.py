@@ -84,7 +84,8 @@ def _leave(path: Path) -> None:
     finish = engine._finish
 
     def leave(training: engine.Training) -> Path:
-        save_file(training.segmenter.state_dict(), path)
+        state = training.segmenter.state_dict()
+        save_file({name: value.contiguous() for name, value in state.items()}, path)
         return finish(training)
 
     engine._finish = leave  # this process ends soon

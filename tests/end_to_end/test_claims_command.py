@@ -147,6 +147,8 @@ def test_a_process_that_ends_while_it_measures_leaves_nothing_half(
     tmp_path: Path, mine: Path, capsys: pytest.CaptureFixture[str], sign: signal.Signals
 ) -> None:
     out = tmp_path / "out"
+    # Large enough that rounds are still being timed when the first word of them arrives.
+    mine.write_text(MINE.replace("size = [96, 128]", "size = [768, 1024]"))
     process = subprocess.Popen(
         command("claims", mine, "--minutes", "60", "--device", "cpu", "--out", out),
         stderr=subprocess.PIPE,

@@ -19,6 +19,7 @@ from benchbed.vocabulary import Vocabulary
 from methods.simseg.crops import boxes, proposal_crops
 from methods.simseg.fusion import fuse
 from methods.simseg.model import SimSeg, build
+from methods.simseg.sizes import TINY_SIZE
 
 # OpenAI's CLIP preprocessing, by its README.
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
@@ -172,13 +173,15 @@ def test_fusion(seed: int, weight: float) -> None:
 # The whole: own stream, crops and both softmaxes, with a crop adapter of its own.
 
 
-def plain_scores(simseg: SimSeg, images: ImageBatch, text: TextFeatures, weight: float) -> Tensor:
+def plain_scores(
+    simseg: SimSeg, images: ImageBatch, text: TextFeatures, weight: float, scale: float
+) -> Tensor:
     """[K, h, w] at network size, as zero_shot_mask_former_model.py computes it: 100 full-size masks, no-object columns."""
     proposals = simseg.sem_seg_head(simseg.backbone(images.tensor))
     head: Any = simseg.sem_seg_head.predictor.class_embed
     own = head(proposals.embeddings)[0]
     nothing = simseg.non_object_embedding / simseg.non_object_embedding.norm()
-    own_logits = 100 * own / own.norm(dim=-1, keepdim=True) @ torch.cat([text.embeddings, nothing]).T
+    own_logits = scale * own / own.norm(dim=-1, keepdim=True) @ torch.cat([text.embeddings, nothing]).T
     height, width = images.geometry[0].valid
     masks = F.interpolate(proposals.mask_logits, images.tensor.shape[2:], mode="bilinear")[0]
     padded, threshold = images.geometry[0].padded, simseg.settings.mask_threshold
@@ -187,7 +190,7 @@ def plain_scores(simseg: SimSeg, images: ImageBatch, text: TextFeatures, weight:
     )
     shown = simseg.visual(crops)
     named = torch.cat([text.extra["regions"], torch.ones(1, text.embeddings.shape[1])])
-    crop_logits = 100 * shown / shown.norm(dim=-1, keepdim=True) @ named.T
+    crop_logits = scale * shown / shown.norm(dim=-1, keepdim=True) @ named.T
     fused = plain_fusion(
         own_logits.softmax(-1)[:, :-1],
         crop_logits[:, :-1].softmax(-1),
@@ -199,11 +202,13 @@ def plain_scores(simseg: SimSeg, images: ImageBatch, text: TextFeatures, weight:
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("weight", [0.7, 0.0])
-def test_scores_of_the_whole_with_a_crop_adapter_of_its_own(seed: int, weight: float) -> None:
+@pytest.mark.parametrize(("weight", "scale"), [(0.7, 100.0), (0.0, 100.0), (0.7, 20.0)])
+def test_scores_of_the_whole_with_a_crop_adapter_of_its_own(seed: int, weight: float, scale: float) -> None:
+    """At the published scale of cosines, and at that of the tiny variant."""
     torch.manual_seed(seed)
+    size = replace(TINY_SIZE, scale=scale)
     simseg = build(
-        "tiny", 96, 200, mask_threshold=0.6, ensemble_weight=weight, prompts="single", separate_adapter=True
+        size, 96, 200, mask_threshold=0.6, ensemble_weight=weight, prompts="single", separate_adapter=True
     ).eval()
     image = np.random.default_rng(seed).integers(0, 256, (70, 101, 3), dtype=np.uint8)
     images = prepare([image], simseg.input_spec)
@@ -212,7 +217,7 @@ def test_scores_of_the_whole_with_a_crop_adapter_of_its_own(seed: int, weight: f
         assert not torch.allclose(text.embeddings, text.extra["regions"], atol=1e-3)
         scores = simseg.segment(images, text)
         found = full_scores(at_network_size(scores), 0)
-        expected = plain_scores(simseg, images, text, weight)
+        expected = plain_scores(simseg, images, text, weight, scale)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
 
 

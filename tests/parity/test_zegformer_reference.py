@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from benchbed.vocabulary import Vocabulary
 from methods.zegformer.crops import canvases, cut, mask_boxes
 from methods.zegformer.fusion import clip_probabilities, fuse
 from methods.zegformer.model import ZegFormer, build
+from methods.zegformer.sizes import TINY_SIZE
 from methods.zegformer.templates import class_prompts, template_set
 
 Array = NDArray[Any]
@@ -196,13 +198,13 @@ def test_fusion_agrees_with_loops(seed: int, seen: list[bool]) -> None:
     np.testing.assert_allclose(fuse(torch.from_numpy(head), ours, torch.tensor(seen)), fused, atol=1e-12)
 
 
-def plain_scores(zegformer: ZegFormer, batch: ImageBatch, vocabulary: Vocabulary) -> Tensor:
+def plain_scores(zegformer: ZegFormer, batch: ImageBatch, vocabulary: Vocabulary, scale: float) -> Tensor:
     """[K, H0, W0]: the published order of things on one image, every crop by itself, each mode by its own branch."""
     text = zegformer.encode_vocabulary(vocabulary)
     proposals = zegformer.sem_seg_head(zegformer.backbone(batch.tensor))
     projected = F.normalize(zegformer.class_head.projection_layer(proposals.embeddings[0]), dim=-1)
     words = torch.cat([text.embeddings, zegformer.class_head.bg_feature])
-    logits = 100 * projected @ words.T
+    logits = scale * projected @ words.T
     scores = logits.softmax(-1)[:, :-1]
     mode, gamma = zegformer.choices.mode, zegformer.choices.gamma
     if mode != "seg":
@@ -225,15 +227,17 @@ def plain_scores(zegformer: ZegFormer, batch: ImageBatch, vocabulary: Vocabulary
 
 
 @pytest.mark.parametrize("mode", ["seg", "img", "full"])
-@pytest.mark.parametrize("gamma", [0.1, -1.0])
-def test_every_mode_agrees_with_the_plain_pipeline(mode: Any, gamma: float) -> None:
+@pytest.mark.parametrize(("gamma", "scale"), [(0.1, 100.0), (-1.0, 100.0), (0.1, 20.0)])
+def test_every_mode_agrees_with_the_plain_pipeline(mode: Any, gamma: float, scale: float) -> None:
+    """At the published scale of the head's cosines, and at that of the tiny variant."""
     torch.manual_seed(3)
-    zegformer = build("tiny", mode=mode, gamma=gamma, short_side=96, longest_side=200).eval()
+    size = replace(TINY_SIZE, head_scale=scale)
+    zegformer = build(size, mode=mode, gamma=gamma, short_side=96, longest_side=200).eval()
     zegformer.sem_seg_head.pixel_decoder.mask_features.bias.data.normal_(std=2)  # masks of all sizes
     image = np.random.default_rng(1).integers(0, 256, (70, 91, 3), dtype=np.uint8)
     vocabulary = Vocabulary(("cat", "potted plant", "sea, ocean"), (True, False, True))
     with torch.no_grad():
         batch = prepare([image], zegformer.input_spec)
         ours = full_scores(zegformer.segment(batch, zegformer.encode_vocabulary(vocabulary)), 0)
-        expected = plain_scores(zegformer, batch, vocabulary)
+        expected = plain_scores(zegformer, batch, vocabulary, scale)
     assert (ours - expected).abs().max() <= 1e-4 * expected.abs().max()

@@ -61,11 +61,13 @@ def losses_of(lesson: Lesson, labels: Tensor | None = None) -> dict[str, Tensor]
     if lesson.stage.samples == "pictures":
         drawn = open_pictures(8)
         images = torch.from_numpy(drawn.images).permute(0, 3, 1, 2).float()
-        return lesson(images, labels=torch.from_numpy(drawn.labels))
+        losses: dict[str, Tensor] = lesson(images, labels=torch.from_numpy(drawn.labels))
+        return losses
     batch, own = scenes(lesson.segmenter)
     truth = own if labels is None else labels
     samples = [SegDataSample(gt_sem_seg=PixelData(data=row[None])) for row in truth]
-    return lesson(batch, samples)
+    losses = lesson(batch, samples)
+    return losses
 
 
 # The losses.

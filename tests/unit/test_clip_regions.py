@@ -119,7 +119,7 @@ def crossed(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     """The contrastive loss of one group, by its definition."""
     logits = scale * F.normalize(images, dim=1) @ F.normalize(texts, dim=1).T
     right = torch.arange(len(images))
-    return -sum(side.log_softmax(1)[right, right].mean() for side in (logits, logits.T)) / 2
+    return -torch.stack([side.log_softmax(1)[right, right].mean() for side in (logits, logits.T)]).mean()
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])
@@ -127,8 +127,9 @@ def test_the_loss_is_of_plain_cross_entropies_and_teaches_no_text(pool: Pool, we
     torch.manual_seed(1)
     clip = SmallClip(SMALL, words_in_use(RECIPE))
     assert RECIPE.regions is not None
-    recipe = replace(RECIPE, regions=replace(RECIPE.regions, patches=weight))
-    batch = ClipBatches(pool, recipe, 0).region_step(1, recipe.regions)
+    stage = replace(RECIPE.regions, patches=weight)
+    recipe = replace(RECIPE, regions=stage)
+    batch = ClipBatches(pool, recipe, 0).region_step(1, stage)
     found = region_loss(clip, batch, CPU, recipe)
     with torch.no_grad():
         alone, regions = (clip.encode_text(clip.tokens(c)) for c in (batch.captions, batch.region_captions))
