@@ -69,7 +69,8 @@ _VOC_STAGES: Final = (
         augmentation=replace(_COCO_ONE_PASS.augmentation, longest_side=2048),
     ),
 )
-# Ours: what two cores do in less than 12 minutes. Prompts and proposals are SimSeg's, but for the class cost.
+# Ours: what two cores do in less than 12 minutes. Prompts and proposals are SimSeg's, with the class cost that
+# DeOP's own matcher leaves out.
 _SHAPES_STAGES: Final = (
     SHAPES_PROMPTS,
     *SHAPES_BACKBONE,

@@ -49,16 +49,16 @@ class DeOPStage(ABC):
 
 @dataclass(frozen=True)
 class BackboneStage(DeOPStage):
-    """The ResNet alone, on pictures: `picture_features`."""
+    """The ResNet alone, by the bench's own losses on `picture_features`; the method's are not called."""
 
     def begin(self, deop: DeOP) -> None:
         """Only the ResNet learns."""
         train_only(deop, "backbone.")
 
     def losses(self, deop: DeOP, images: Tensor, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
-        """Raise UsageError: this stage has pictures, no scenes."""
+        """Raise UsageError: this stage has no loss of the method's."""
         raise UsageError(
-            f"stage {BACKBONE!r} learns from pictures of one thing each, not from scenes; begin another stage"
+            f"stage {BACKBONE!r} learns by the bench's own losses, not by DeOP's; begin another stage"
         )
 
 

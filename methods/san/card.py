@@ -150,7 +150,7 @@ METHOD: Final = Method(
         ),
         _variant(
             "tiny",
-            "the embedded dataset's small CLIP and the side network at 128, 30 queries",
+            "the embedded dataset's small CLIP and the side network at 128, 12 queries",
             _TINY,
             None,
             embedded=True,
