@@ -103,7 +103,7 @@ class Stage:
             unlabelled ones, which a mask loss may still take for "not this object".
         backbone: the backbone alone learns to name what it sees, by the bench's own losses in place of the method's; see
             `benchbed.training.backbone_lessons`. Always so where samples are pictures.
-        object_side: of `samples="objects"` and `"pictures"`: pixels a side of what is seen.
+        object_side: of `samples="objects"`: pixels a side of a crop. Pictures have the size their dataset draws them in.
         choices: further keywords of `Segmenter.begin_stage`, plain values.
     """
 

@@ -22,7 +22,6 @@ PICTURES: Final = Stage(
     ),
     schedule=Schedule("cosine", warmup=100),
     samples="pictures",
-    object_side=64,
     backbone=True,
 )
 _SCENES: Final = replace(
