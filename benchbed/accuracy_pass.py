@@ -6,17 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from torch import Tensor
-
-from benchbed.datasets.dataset import Sample
-from benchbed.journal import Journal, journal
+from benchbed.counting_pass import USUAL, Counting, Passed, count_into
+from benchbed.errors import DataError, StoreError
+from benchbed.journal import Journal
 from benchbed.keeping import Keeper
 from benchbed.kept import Kept, dataset_folder
-from benchbed.metrics import Counts, ImageCounts, count_image
+from benchbed.metrics import Counts
 from benchbed.progress import Reporter
 from benchbed.source_digest import source_digest
 from benchbed.subject import Subject, config
@@ -27,33 +25,39 @@ class Counted:
     """Counts of all planned images.
 
     Attributes:
-        counts: one row an image.
-        journal: the file that may go once the record is written; None where another run owns it.
+        counts: one row an image that was not left out.
+        book: the journal, ours until the record is written or the run ends.
         resumed: images that an earlier, interrupted run had counted.
+        passed: which images were left out, and how the forward pass went.
     """
 
     counts: Counts
-    journal: Path | None
+    book: Journal
     resumed: int
+    passed: Passed = field(default_factory=Passed)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know of where the counts come from."""
         if not self.resumed:
-            return ()
+            return self.passed.warnings
         return (
             f"{self.resumed} of {self.counts.num_images} images were counted by an earlier, interrupted run of the same "
             "code, weights, data and protocol",
+            *self.passed.warnings,
         )
 
     def forget(self) -> None:
         """Remove the journal: the record holds everything."""
-        if self.journal is not None:
-            self.journal.unlink(missing_ok=True)
+        self.book.close(remove=True)
 
 
 def measure_counts(
-    subject: Subject, partial: Path, reporter: Reporter, keeper: Keeper | None = None
+    subject: Subject,
+    partial: Path,
+    reporter: Reporter,
+    keeper: Keeper | None = None,
+    how: Counting = USUAL,
 ) -> Counted:
     """Counts of all planned images, going on from where an earlier run of the same thing stopped.
 
@@ -62,38 +66,65 @@ def measure_counts(
         partial: folder of the journals.
         reporter: hears of progress.
         keeper: is offered each prediction.
+        how: what happens to bad images.
 
     Raises:
-        DataError: an image or mask is bad; what was counted before stays in the journal.
+        DataError: an image or mask is bad, or all are; what was counted before stays in the journal.
         ScoresError: the method gave scores that no label map can be made of.
         StoreError: the journal cannot be written.
     """
+    book = open_book(subject, partial)
+    try:
+        return _counted(subject, book, reporter, keeper if book.owned else None, how)
+    except BaseException:
+        book.close()
+        raise
+
+
+def open_book(subject: Subject, partial: Path) -> Journal:
+    """The journal of a subject's counts, owned unless another process owns it.
+
+    Raises:
+        StoreError: the file cannot be made.
+    """
+    book = Journal(partial / f"{journal_key(subject)}.jsonl", len(subject.vocabulary))
+    try:
+        book.open()
+    except OSError as error:
+        raise StoreError(
+            f"{book.path}: cannot be written ({error.strerror}); free room or give another folder with --out"
+        ) from error
+    return book
+
+
+def _counted(
+    subject: Subject, book: Journal, reporter: Reporter, keeper: Keeper | None, how: Counting
+) -> Counted:
     item = subject.item
     wanted = item.dataset.ids[: item.images]
-    path = partial / f"{journal_key(subject)}.jsonl"
-    with journal(path, len(subject.vocabulary)) as book:
-        keeper = keeper if book.owned else None
-        todo = [index for index, name in enumerate(wanted) if name not in book.rows]
-        kept = len(wanted) - len(todo)
-        _announce(book, kept, item.name, reporter)
-        with _written(keeper, book), reporter.task(f"{item.name}: accuracy", len(wanted), kept) as tick:
-            for done, index in enumerate(todo, kept + 1):
-                sample, labels = _label(subject, index)
-                row = _count(subject, sample, labels)
-                if keeper is not None:
-                    keeper.offer(sample, labels)
-                book.add(row)
-                tick(done)
-            if keeper is not None:
-                _fill(keeper, subject, wanted)
-        return Counted(book.counts(wanted), path if book.owned else None, kept)
+    todo = [index for index, name in enumerate(wanted) if name not in book.rows]
+    kept = len(wanted) - len(todo)
+    _announce(book, kept, item.name, reporter)
+    with _written(keeper, book), reporter.task(f"{item.name}: accuracy", len(wanted), kept) as tick:
+        passed = count_into(book, subject, todo, how, reporter, keeper, lambda done: tick(kept + done))
+        left = tuple(name for name in wanted if name in book.rows)
+        if not left:
+            raise DataError(
+                f"{item.name}: all {len(wanted):,} images are bad; the first: {passed.skipped[0].message}"
+            )
+        if keeper is not None:
+            _fill(keeper, subject, left)
+    for bad in passed.skipped:
+        reporter.note(f"skipped: {bad.message}")
+    return Counted(book.counts(left), book, kept, passed)
 
 
 def _fill(keeper: Keeper, subject: Subject, wanted: tuple[str, ...]) -> None:
     """Predict again what an interrupted run had counted but not kept."""
-    places = {name: index for index, name in enumerate(wanted)}
+    places = {name: index for index, name in enumerate(subject.item.dataset.ids)}
     for name in keeper.missing(wanted):
-        keeper.offer(*_label(subject, places[name]))
+        sample = subject.item.dataset.sample(places[name])
+        keeper.offer(sample, subject.inference.labels(sample.image).cpu().numpy())
 
 
 @contextmanager
@@ -130,27 +161,16 @@ def make_keeper(subject: Subject, store: Path, budget: int, reporter: Reporter) 
 
 
 def _announce(book: Journal, kept: int, name: str, reporter: Reporter) -> None:
+    if book.dropped:
+        reporter.note(
+            f"{book.path}: {book.dropped:,} bytes are torn or not of a journal: skipped; their images are counted again"
+        )
     if kept:
         reporter.note(f"{name}: going on after {kept} images counted by an earlier run")
     if not book.owned:
         reporter.note(
             f"{name}: another run is measuring the same; this one counts for itself and cannot be resumed"
         )
-
-
-def _label(subject: Subject, index: int) -> tuple[Sample, np.ndarray]:
-    sample = subject.item.dataset.sample(index)
-    return sample, to_numpy(subject.inference.labels(sample.image))
-
-
-def _count(subject: Subject, sample: Sample, labels: np.ndarray) -> ImageCounts:
-    classes, ignore = len(subject.vocabulary), subject.item.dataset.card.ignore
-    return count_image(labels, sample.labels, classes, ignore, image_id=sample.id)
-
-
-def to_numpy(labels: Tensor) -> np.ndarray:
-    """A label map on the host."""
-    return labels.cpu().numpy()
 
 
 def journal_key(subject: Subject) -> str:

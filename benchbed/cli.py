@@ -13,12 +13,15 @@ from benchbed.cli_options import DEVICE, EPILOG, JSON, OUT, PRECISION, WEIGHTS
 from benchbed.cost_cli import cost
 from benchbed.data_cli import data
 from benchbed.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, BenchError
+from benchbed.gate_cli import gate
 from benchbed.judging_cli import claims, compare
+from benchbed.sweep_cli import sweep_like
 
 # By command, after "interrupted".
 KEPT: Final = {
     "claims": "; what was measured to its end is kept: run the same command to go on",
     "run": "; what was measured is kept: run the same command to go on",
+    "sweep": "; jobs go on: run the same command to watch them and to submit the rest",
     "cost": "; nothing of it was recorded: run the same command again",
     "train": "; the last state is kept: run the same command with --resume to go on",
 }
@@ -69,11 +72,28 @@ def main(context: click.Context) -> None:
     help="Keep predicted label maps with photo and ground truth, for galleries: at most MB a method and dataset; 0: none.",
 )
 @click.option(
+    "--batch",
+    type=int,
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="Images that go forward together while counting; halved where the memory does not hold them.",
+)
+@click.option(
+    "--on-bad-image",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="A damaged photo or mask: stop the method there, or leave it out, which every table then says.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Show the plan and what it will cost; measure nothing for a record."
 )
 @JSON
 def run(**flags: Any) -> int:
     """Measure methods on datasets, side by side, and print the tables.
+
+    Several processes share the images, on one machine or more: torchrun --nproc-per-node 4 -m benchbed run ...
 
     \b
     benchbed run
@@ -157,7 +177,8 @@ def segment(**flags: Any) -> int:
     "--init",
     default="",
     metavar="W",
-    help="Weights to start from, in place of the recipe's: clip=PATH,backbone=PATH or all=PATH; random for none.",
+    help="Weights to start from, in place of the recipe's: clip=PATH,backbone=PATH or all=PATH; random for none; "
+    "vectors=PATH: class vectors in place of CLIP's text tower, .npy or safetensors.",
 )
 @click.option("--dry-run", is_flag=True, help="Show stages and what each trains; train nothing.")
 @JSON
@@ -293,7 +314,7 @@ def report(more: tuple[Path, ...], sources: tuple[Path, ...], table: str, format
     return report_command(ReportFlags(sources=(*sources, *more), **flags))
 
 
-for command in (claims, compare, cost, data):
+for command in (claims, compare, cost, data, gate, sweep_like(run)):
     main.add_command(command)
 
 

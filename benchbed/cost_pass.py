@@ -42,10 +42,10 @@ class Cost:
     warnings: list[str] = field(default_factory=list)
 
 
-def sample_images(dataset: Dataset, images: int) -> list[Sample]:
+def sample_images(dataset: Dataset, indices: Sequence[int]) -> list[Sample]:
     """Up to 8 samples, evenly spaced over those in use, decoded."""
-    chosen = np.unique(np.linspace(0, images - 1, min(SAMPLE_IMAGES, images)).round().astype(int))
-    return [dataset.sample(int(index)) for index in chosen]
+    places = np.linspace(0, len(indices) - 1, min(SAMPLE_IMAGES, len(indices))).round().astype(int)
+    return [dataset.sample(indices[place]) for place in np.unique(places)]
 
 
 def measure_latencies(

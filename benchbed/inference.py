@@ -37,9 +37,14 @@ class Inference:
     def labels(self, image: NDArray[np.uint8]) -> Tensor:
         """[H, W, 3] uint8 RGB in; [H, W] label map on the device out."""
         with torch.inference_mode():
-            scores = self.scores(self.batch(image))
+            return self.maps(self.batch(image))[0]
+
+    def maps(self, images: ImageBatch) -> list[Tensor]:
+        """The label map of each image of a batch, [H, W] at its original size, on the device."""
+        with torch.inference_mode():
+            scores = self.scores(images)
             with stage("label_map"):
-                return label_maps(scores)[0]
+                return label_maps(scores)
 
     def batch(self, image: NDArray[np.uint8]) -> ImageBatch:
         """Network input of one image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class Request:
     device: str = "auto"
     precision: str = "fp32"
     limit: int | None = None
+    batch: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,14 @@ class Plan:
     device: torch.device
     notes: tuple[str, ...] = ()
 
+    @property
+    def digest(self) -> str:
+        """What will be measured under what, in 12 hexadecimal digits: the same for all workers of a run."""
+        each = [
+            (item.name, item.dataset.identity, item.images, item.protocol.fingerprint) for item in self.items
+        ]
+        return hashlib.sha256(repr(each).encode()).hexdigest()[:12]
+
 
 def make_plan(request: Request) -> Plan:
     """Resolve names, open datasets, find weights; measure nothing.
@@ -75,7 +85,7 @@ def make_plan(request: Request) -> Plan:
         card = dataset_card(name)
         chosen = _choose_all(request, card, notes)
         protocol = protocols.named(
-            request.protocol, card, request.precision, torch.get_num_threads(), device.type
+            request.protocol, card, request.precision, torch.get_num_threads(), device.type, request.batch
         )
         choices = weights.parse(request.weights, chosen)
         dataset = open_dataset(card, request.data_root)

@@ -43,7 +43,7 @@ class Protocol:
         absent_rule: what a class without ground truth does to a mean (`benchbed.metrics`).
         labels: how scores become a label map.
         precision: of the forward pass; scores become labels in float32.
-        batch: images a forward pass.
+        batch: images a forward pass while counting, all of one input size; times are of one image a call.
         threads: intra-op CPU threads.
         device: `cpu` or `cuda`.
         timed: what lies between start and stop of the clock.
@@ -88,12 +88,16 @@ class Protocol:
         return self.text == AS_PUBLISHED and published
 
 
-def named(name: str, card: DatasetCard, precision: str, threads: int, device: str) -> Protocol:
+def named(
+    name: str, card: DatasetCard, precision: str, threads: int, device: str, batch: int = 1
+) -> Protocol:
     """One of the two named protocols, on a dataset.
 
     Raises:
-        UsageError: unknown protocol or precision.
+        UsageError: unknown protocol or precision, or a batch of no images.
     """
+    if batch < 1:
+        raise UsageError(f"--batch {batch}: expected how many images go forward at a time, 1 or more")
     if name not in SUMMARIES:
         raise UsageError(unknown("protocol", name, SUMMARIES))
     matching = [each for each in PRECISIONS if each == precision]
@@ -109,6 +113,7 @@ def named(name: str, card: DatasetCard, precision: str, threads: int, device: st
         precision=matching[0],
         threads=threads,
         device=device,
+        batch=batch,
     )
 
 

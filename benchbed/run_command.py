@@ -14,8 +14,10 @@ from benchbed.record_store import RecordStore
 from benchbed.report.summary import summary
 
 if TYPE_CHECKING:
+    from benchbed.counting_pass import OnBadImage
     from benchbed.plan import Plan
     from benchbed.runner import Outcome
+    from benchbed.sharding import Workers
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class RunFlags:
     limit: int | None
     out: Path
     keep: float
+    batch: int
+    on_bad_image: OnBadImage
     dry_run: bool
     as_json: bool
 
@@ -45,22 +49,31 @@ def run_command(flags: RunFlags) -> int:
     from benchbed.quiet import quiet_libraries
 
     _check_keep(flags.keep)
-    reporter = Reporter()
-    with quiet_libraries():
-        plan = _plan(flags)
+    from benchbed.sharding import sharing
+
+    with quiet_libraries(), sharing(flags.device) as workers:
+        reporter = Reporter(quiet=not workers.leads)
+        plan = workers.together("the plan", None, lambda: _plan(flags, workers))
+        workers.agree("plan", plan.digest)
         for note in plan.notes:
             reporter.note(note)
         if flags.dry_run:
-            forecasts = _forecasts(plan)
+            forecasts = _forecasts(plan) if workers.leads else []
         else:
+            from benchbed.counting_pass import Counting
             from benchbed.runner import run_plan
 
-            outcome = run_plan(plan, RecordStore(flags.out), reporter, int(flags.keep * 1e6))
+            how = Counting(on_bad_image=flags.on_bad_image)
+            store, keep_bytes = RecordStore(flags.out), int(flags.keep * 1e6)
+            outcome = run_plan(plan, store, reporter, keep_bytes, how, workers)
+            code = int(workers.tell(str(outcome.exit_code).encode())[0])
+    if not workers.leads:
+        return EXIT_DONE if flags.dry_run else code
     if flags.dry_run:
         _show_plan(forecasts, flags)
         return EXIT_DONE
     _tell(outcome, flags, reporter)
-    return outcome.exit_code
+    return code
 
 
 def _check_keep(megabytes: float) -> None:
@@ -68,7 +81,7 @@ def _check_keep(megabytes: float) -> None:
         raise UsageError(f"--keep {megabytes:g}: expected megabytes for kept predictions, 0 or more")
 
 
-def _plan(flags: RunFlags) -> Plan:
+def _plan(flags: RunFlags, workers: Workers) -> Plan:
     from benchbed.plan import Request, make_plan
 
     return make_plan(
@@ -78,9 +91,10 @@ def _plan(flags: RunFlags) -> Plan:
             protocol=flags.protocol,
             weights=flags.weights,
             data_root=flags.data_root,
-            device=flags.device,
+            device=flags.device if workers.world == 1 else str(workers.device),
             precision=flags.precision,
             limit=flags.limit,
+            batch=flags.batch,
         )
     )
 

@@ -17,6 +17,9 @@ from benchbed.segmenter import TextFeatures
 INPUT = InputSpec(64, 128, pad_multiple=8)
 FAULTS = (
     "none",
+    "other",
+    "two-fit",
+    "none-fits",
     "nan",
     "inf",
     "too-many-classes",
@@ -58,6 +61,8 @@ class Faulty(Segmenter):
 
     def _spoil(self, logits: Tensor) -> Tensor:
         self.calls += 1
+        if (self.fault == "two-fit" and len(logits) > 2) or self.fault == "none-fits":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         if self.fault in ("nan", "inf") and self.calls > 2:
             logits[0, 0, 0, 0] = float(self.fault)
         if self.fault == "too-many-classes":
@@ -88,10 +93,15 @@ METHOD = Method(
 
 
 def register(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add `faulty` to the registered methods."""
+    """Add `faulty` to the registered methods, for one test."""
+    monkeypatch.setattr(registry, "entry_points", _points)
+
+
+def register_for_good() -> None:
+    """Add it in this process, for as long as it lives."""
+    registry.entry_points = _points
+
+
+def _points(group: str) -> list[EntryPoint]:
     extra = EntryPoint(name="faulty", value="faulty_method:METHOD", group=registry.METHOD_GROUP)
-
-    def points(group: str) -> list[EntryPoint]:
-        return [*entry_points(group=group), *([extra] if group == registry.METHOD_GROUP else [])]
-
-    monkeypatch.setattr(registry, "entry_points", points)
+    return [*entry_points(group=group), *([extra] if group == registry.METHOD_GROUP else [])]

@@ -208,7 +208,7 @@ def _of_two(one: Record, other: Record) -> TimedRun:
             "protocol": protocol["name"],
             "dataset": one.dataset["name"],
             "classes": len(one.dataset["names"]),
-            "batch": protocol["batch"],
+            "batch": 1,  # latency is of one image a call, whatever went forward together while counting
             "precision": protocol["precision"],
         },
         machine=machine_words(one.environment, protocol["threads"]),

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from benchbed.datasets.coco_stuff import DATASET
 from benchbed.datasets.coco_stuff_classes import NEVER, RAW
 from benchbed.datasets.coco_stuff_folder import CocoStuffFolder
-from benchbed.datasets.dataset import Dataset, Sample
-from benchbed.datasets.image_file import read_photo
+from benchbed.datasets.file_dataset import FileDataset
 from benchbed.datasets.label_png import label_table, read_label_png, to_labels
-from benchbed.datasets.matching_sizes import check_sizes
 from benchbed.errors import DataError
 
 TABLE: Final = label_table({255: 255} | {raw: label for label, raw in enumerate(RAW)})
@@ -24,7 +22,7 @@ _EXPECTED: Final = f"a raw COCO-Stuff id, 0 to 181 without {', '.join(map(str, N
 FULL_SIZES: Final = {"val": DATASET.full_size, "train": 118287}
 
 
-class CocoStuffDataset(Dataset):
+class CocoStuffDataset(FileDataset):
     """The photos of a split that are there, in the order of their ids.
 
     Raises:
@@ -60,17 +58,13 @@ class CocoStuffDataset(Dataset):
         lines += [f"{name} {image} {mask}" for name, (image, mask) in self._sizes.items()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def sample(self, index: int) -> Sample:
-        """Read one photo [H, W, 3] uint8 RGB and its labels [H, W] uint8 (0..170, 255 ignored).
+    def photo_file(self, index: int) -> Path:
+        """The photo of a sample."""
+        return self.folder.image(self._ids[index])
 
-        Raises:
-            DataError: a file is damaged, no label PNG, holds labels out of range, or the two differ in size.
-            IndexError: no such sample.
-        """
-        name = self._ids[index]
-        image, labels = read_photo(self.folder.image(name)), self.labels(index)
-        check_sizes(self.folder.image(name), image, self.folder.mask(name), labels)
-        return Sample(name, image, labels)
+    def mask_file(self, index: int) -> Path:
+        """The label map of a sample."""
+        return self.folder.mask(self._ids[index])
 
     def labels(self, index: int) -> NDArray[np.uint8]:
         """The labels of one sample alone; its photo is not read.
@@ -79,7 +73,7 @@ class CocoStuffDataset(Dataset):
             DataError: the file is damaged, no label PNG, or holds labels out of range.
             IndexError: no such sample.
         """
-        return to_labels(read_label_png(self.folder.mask(self._ids[index])), TABLE, _EXPECTED)
+        return to_labels(read_label_png(self.mask_file(index)), TABLE, _EXPECTED)
 
     def coverage(self, used: int | None = None) -> str:
         """How much of the official split this is; the training split is named."""

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchbed.datasets.dataset import Dataset, DatasetCard, Sample
-from benchbed.datasets.image_file import read_photo
-from benchbed.datasets.matching_sizes import check_sizes
+from benchbed.datasets.dataset import DatasetCard
+from benchbed.datasets.file_dataset import FileDataset
 from benchbed.datasets.pair_folder import PairFolder
 from benchbed.errors import DataError
 
 
-class PairDataset(Dataset):
+class PairDataset(FileDataset):
     """The images of a split that are there.
 
     Raises:
@@ -52,17 +51,13 @@ class PairDataset(Dataset):
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def sample(self, index: int) -> Sample:
-        """Read one photo [H, W, 3] uint8 RGB and its labels [H, W], uint8 or uint16 as the card's `ignore` asks for.
+    def photo_file(self, index: int) -> Path:
+        """The photo of a sample."""
+        return self.folder.image(self._ids[index])
 
-        Raises:
-            DataError: a file is damaged, no label file, holds labels out of range, or the two differ in size.
-            IndexError: no such sample.
-        """
-        name = self._ids[index]
-        image, labels = read_photo(self.folder.image(name)), self.labels(index)
-        check_sizes(self.folder.image(name), image, self.folder.mask(name), labels)
-        return Sample(name, image, labels)
+    def mask_file(self, index: int) -> Path:
+        """The label map of a sample."""
+        return self.folder.mask(self._ids[index])
 
     def labels(self, index: int) -> NDArray[np.integer]:
         """The labels of one sample alone; its photo is not read.
@@ -71,4 +66,4 @@ class PairDataset(Dataset):
             DataError: the file is damaged, no label file, or holds labels out of range.
             IndexError: no such sample.
         """
-        return self.folder.layout.rule.read(self.folder.mask(self._ids[index]))
+        return self.folder.layout.rule.read(self.mask_file(index))

@@ -9,10 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchbed.datasets.dataset import Dataset, DatasetCard, Sample
-from benchbed.datasets.image_file import read_photo
+from benchbed.datasets.dataset import DatasetCard
+from benchbed.datasets.file_dataset import FileDataset
 from benchbed.datasets.label_png import label_table, read_label_png, to_labels
-from benchbed.datasets.matching_sizes import check_sizes
 from benchbed.datasets.voc import DATASET
 from benchbed.datasets.voc_folder import HOW_TO_GET, VocFolder
 from benchbed.datasets.voc_palette import check_palette
@@ -28,7 +27,7 @@ _EXPECTED: Final = "0 (background), 1 to 20 (the classes) and 255 (void)"
 FULL_SIZES: Final = {"val": DATASET.full_size, "train": 1464, "trainaug": 10582}
 
 
-class VocDataset(Dataset):
+class VocDataset(FileDataset):
     """The images that a split's list names, whole or in part.
 
     Args:
@@ -76,17 +75,13 @@ class VocDataset(Dataset):
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def sample(self, index: int) -> Sample:
-        """Read one photo [H, W, 3] uint8 RGB and its labels [H, W] uint8 (0..19, or 0..20 with background; 255 ignored).
+    def photo_file(self, index: int) -> Path:
+        """The photo of a sample."""
+        return self.folder.image(self._ids[index])
 
-        Raises:
-            DataError: a file is damaged, no label PNG, holds labels out of range, or the two differ in size.
-            IndexError: no such sample.
-        """
-        name = self._ids[index]
-        image, labels = read_photo(self.folder.image(name)), self.labels(index)
-        check_sizes(self.folder.image(name), image, self.folder.mask(name), labels)
-        return Sample(name, image, labels)
+    def mask_file(self, index: int) -> Path:
+        """The label map of a sample."""
+        return self.folder.mask(self._ids[index])
 
     def labels(self, index: int) -> NDArray[np.uint8]:
         """The labels of one sample alone; its photo is not read.
@@ -95,7 +90,7 @@ class VocDataset(Dataset):
             DataError: the file is damaged, no label PNG, or holds labels out of range.
             IndexError: no such sample.
         """
-        mask = read_label_png(self.folder.mask(self._ids[index]))
+        mask = read_label_png(self.mask_file(index))
         labels = to_labels(mask, self._table, _EXPECTED)
         check_palette(mask)
         return labels

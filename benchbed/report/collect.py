@@ -17,9 +17,9 @@ from benchbed.metrics.counts import Counts
 from benchbed.record_store import read_record
 from benchbed.records import Record
 
-# Folders of a store that hold no such records: unfinished work, pictures with what belongs to them, and the records of
-# `benchbed cost`, which have a layout of their own.
-NOT_RECORDS: Final = ("partial", "predictions", "costs")
+# Folders of a store that hold no such records: unfinished work, pictures with what belongs to them, the records of
+# `benchbed cost`, which have a layout of their own, and what a sweep knows of its jobs.
+NOT_RECORDS: Final = ("partial", "predictions", "costs", "sweep")
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,13 @@ def of_row(row: Row, about: Sequence[About]) -> list[Caveat]:
 
 
 def common(rows: Sequence[Row], about: Sequence[About]) -> dict[str, str]:
-    """Caveats that all of the rows share, by key: said once below the table. In the first row's order."""
+    """Caveats that all of the rows share, by key: said once below the table. In the first row's order.
+
+    Those that are said at each row are left out.
+    """
     if not rows:
         return {}
-    said = [{key(caveat): caveat.text for caveat in of_row(row, about)} for row in rows]
+    said = [{key(caveat): caveat.text for caveat in of_row(row, about) if not caveat.at_row} for row in rows]
     shared = set(said[0]).intersection(*said[1:])
     texts = {name: [each[name] for each in said] for name in said[0] if name in shared}
     return {name: each[0] if len(set(each)) == 1 else ranged(each) for name, each in texts.items()}

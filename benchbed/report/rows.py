@@ -16,6 +16,7 @@ from benchbed.report.figures import Figure, accuracy_figures
 Kind = Literal["measured", "published"]
 About = Literal["all", "accuracy", "speed"]
 FEW_IMAGES: Final = 10
+SHOWN_SKIPPED: Final = 3  # ids in a sentence; the record has all
 TEXT_AGAIN: Final = (
     "latency includes the text tower, which the official evaluation runs again for every image"
 )
@@ -29,11 +30,13 @@ class Caveat:
         text: the sentence.
         about: which of the row's figures it is about.
         varies: its numbers were read from the machine, so that several rows may be told of in one sentence.
+        at_row: said at each row, in every format, even where all rows of a table share it.
     """
 
     text: str
     about: About = "all"
     varies: bool = False
+    at_row: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -209,11 +212,22 @@ def processor(record: Record) -> str:
 
 def _caveats(record: Record) -> tuple[Caveat, ...]:
     return (
+        *[Caveat(text, at_row=True) for text in [skipped_words(record)] if text],
         *[Caveat(text, "accuracy") for text in _of_accuracy(record)],
         *[Caveat(f"not measured: {failure}") for failure in record.failures],
         *([Caveat(TEXT_AGAIN, "speed")] if record.protocol.get("resolved", {}).get("text_per_image") else []),
         *[Caveat(text, "speed", varies=True) for text in record.warnings],
     )
+
+
+def skipped_words(record: Record) -> str:
+    """What every table says where bad images were left out; "" where none were."""
+    skipped = record.dataset.get("skipped") or []
+    if not skipped:
+        return ""
+    named = ", ".join(map(str, skipped[:SHOWN_SKIPPED])) + (", ..." if len(skipped) > SHOWN_SKIPPED else "")
+    bad = f"{len(skipped):,} bad image{'s were' if len(skipped) > 1 else ' was'}"
+    return f"{bad} skipped ({named}): figures are of the other {record.dataset['images']:,}"
 
 
 def _of_accuracy(record: Record) -> list[str]:

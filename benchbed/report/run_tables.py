@@ -16,6 +16,7 @@ from benchbed.report.figures import (
     stage_medians,
     throughput_figure,
 )
+from benchbed.report.rows import skipped_words
 from benchbed.report.table import Cell, Table, absent, number, significant, text, unique
 from benchbed.stages import STAGES, UNACCOUNTED
 
@@ -39,7 +40,8 @@ def run_tables(records: Sequence[Record]) -> list[Table]:
         if any(stage_medians(record) for record in group):
             own.append(stage_table(group))
         apart = [_apart(group[0], other[0]) for other in groups if other is not group]
-        tables += [replace(table, notes=unique((*table.notes, *apart))) for table in own]
+        skipped = [skipped_words(record) for record in group]
+        tables += [replace(table, notes=unique((*skipped, *table.notes, *apart))) for table in own]
     return tables
 
 
@@ -172,7 +174,7 @@ def _cost_notes(group: Sequence[Record]) -> tuple[str, ...]:
         f"latency: median of {min(samples)} interleaved rounds [95 % interval], {first.protocol['timed']}"
         if samples
         else "",
-        f"{machine}, {threads} threads, {precision}, batch {first.protocol['batch']}; input {first.protocol['input']}",
+        f"{machine}, {threads} threads, {precision}, batch 1; input {first.protocol['input']}",
         "~: derived (images/s from latency; x fastest from paired rounds of one run)",
         _one_image(group),
         "GFLOPs: 1 multiply-add = 2 FLOPs: convolutions, matrix products and attention, without text and label map",

@@ -21,7 +21,10 @@ def summary(record: Record, full: bool = False) -> dict[str, Any]:
     content: dict[str, Any] = {
         "id": record.id,
         "label": record.label,
-        "dataset": {key: record.dataset[key] for key in ("name", "split", "images", "full_size", "coverage")},
+        "dataset": {
+            **{key: record.dataset[key] for key in ("name", "split", "images", "full_size", "coverage")},
+            "skipped": list(record.dataset.get("skipped", ())),
+        },
         "protocol": {key: record.protocol[key] for key in ("name", "fingerprint")},
         "weights": record.method["weights"],
         "accuracy": _figures(accuracy_figures(record)),

@@ -71,8 +71,15 @@ def _samples(stage: Stage, dataset: Dataset, folder: Path, reporter: Reporter) -
         return picture_draws(dataset)
     table = seen_table(dataset.card.seen)
     if stage.samples == "objects":
-        side, each = stage.object_side, stage.objects_per_class
-        return ObjectCrops(dataset, table, side, each, record_folder=folder, reporter=reporter)
+        return ObjectCrops(
+            dataset,
+            table,
+            stage.object_side,
+            stage.objects_per_class,
+            record_folder=folder,
+            reporter=reporter,
+            area=stage.object_area,
+        )
     classes_present(dataset, folder, reporter)  # recorded in the folder, where the scenes look for it
     pipeline = training_pipeline(stage.augmentation, table)
     return TrainingScenes(

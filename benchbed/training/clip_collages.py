@@ -81,7 +81,8 @@ def _halved(cell: Cell, stream: Stream) -> tuple[Cell, Cell] | None:
 def collage(crops: list[Crop], height: int, width: int, stream: Stream) -> Collage:
     """Lay one crop into each cell, enlarged, squeezed and mirrored by chance.
 
-    A region is the cell, or the part of it that the crop's box takes, or that part's inscribed ellipse.
+    A region is the patches that the object's outline touches or fills well, or the cell, or the part of it that the crop's box
+    takes, or that part's inscribed ellipse.
     """
     image = torch.empty(3, height, width)
     regions = np.zeros((len(crops), height // PATCH, width // PATCH), bool)
@@ -89,23 +90,30 @@ def collage(crops: list[Crop], height: int, width: int, stream: Stream) -> Colla
         zip(crops, cells(height, width, len(crops), stream.child("cells")), strict=True)
     ):
         top, left, bottom, right = cell
-        shown, box = _fitted(crop, bottom - top, right - left, stream.child("cell", place))
+        shown, box, outline = _fitted(crop, bottom - top, right - left, stream.child("cell", place))
         image[:, top:bottom, left:right] = shown
-        regions[place] = _region(cell, box, regions.shape[1:], stream.child("region", place))
+        own = stream.child("region", place)
+        if own.chance(6, 10):
+            regions[place] = _outlined(cell, outline, regions.shape[1:], own)
+        else:
+            regions[place] = _region(cell, box, regions.shape[1:], own)
     return Collage(image, torch.from_numpy(regions).flatten(1))
 
 
 def _fitted(
     crop: Crop, height: int, width: int, stream: Stream
-) -> tuple[Tensor, tuple[float, float, float, float]]:
-    """A window of the crop around its object as [3, height, width], and the object's box (left, top, right, bottom) in it."""
+) -> tuple[Tensor, tuple[float, float, float, float], Tensor]:
+    """A window of the crop around its object as [3, height, width], the object's box (left, top, right, bottom) in it, and the
+    share of each pixel that the object takes, [height, width].
+    """
     left, top, right, bottom = crop.box
     whole = crop.image.shape[0]
-    zoom = stream.integer(100, 190) / 100 * max((right - left) / width, (bottom - top) / height)
+    zoom = stream.integer(100, 250) / 100 * max((right - left) / width, (bottom - top) / height)
     across, down = (int(min(whole, zoom * side)) for side in (width, height))
     x = _corner(left, right, across, whole, stream)
     y = _corner(top, bottom, down, whole, stream)
-    window = torch.from_numpy(crop.image[y : y + down, x : x + across].transpose(2, 0, 1).copy())
+    layers = np.dstack([crop.image, crop.outline()])[y : y + down, x : x + across]
+    window = torch.from_numpy(layers.transpose(2, 0, 1).copy())
     shown = F.interpolate(window.float()[None], (height, width), mode="bilinear", antialias=True)[0]
     wide, high = width / across, height / down
     box = ((left - x) * wide, (top - y) * high, (right - x) * wide, (bottom - y) * high)
@@ -113,13 +121,23 @@ def _fitted(
         shown, box = shown.flip(2), (width - box[2], box[1], width - box[0], box[3])
     if stream.chance(1, 2):
         shown, box = shown.flip(1), (box[0], height - box[3], box[2], height - box[1])
-    return shown, box
+    return shown[:3], box, shown[3]
 
 
 def _corner(low: int, high: int, side: int, whole: int, stream: Stream) -> int:
     """Where a window of `side` pixels begins, about around the middle of low..high and inside the picture."""
     shift = side * stream.integer(-100, 100) / 1000
     return min(max(int((low + high - side) / 2 + shift), 0), whole - side)
+
+
+def _outlined(cell: Cell, outline: Tensor, grid: tuple[int, ...], stream: Stream) -> NDArray[np.bool_]:
+    """The patches that the outline touches; half of the time those that it fills by three tenths."""
+    top, left, bottom, right = (side // PATCH for side in cell)
+    filled = F.avg_pool2d(outline[None], PATCH)[0].numpy()
+    least = 0.3 if stream.chance(1, 2) and (filled > 0.3).any() else 0.0
+    region: NDArray[np.bool_] = np.zeros(grid, bool)
+    region[top:bottom, left:right] = filled > least
+    return region
 
 
 def _region(

@@ -49,7 +49,7 @@ class ClipRegions:
     steps: int = 6000
     collages: int = 5
     cells: int = 4
-    sizes: tuple[tuple[int, int], ...] = ((128, 128), (128, 160), (160, 128), (112, 144))
+    sizes: tuple[tuple[int, int], ...] = ((128, 128), (128, 160), (160, 160), (144, 176), (192, 192))
     bare: float = 0.5
     patches: float = 0.5
     lr: float = 6e-4

@@ -1,4 +1,4 @@
-"""What a training starts from: CLIP's weights, a backbone's, or a whole segmenter's; by default what the recipe names."""
+"""What a training starts from: CLIP's weights or class vectors, a backbone's, or a whole segmenter's; by default the recipe's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchbed.segmenter import Segmenter
 from benchbed.training.checkpoint import file_digest
 from benchbed.training.recipe import Recipe
 
-PARTS: Final = ("clip", "backbone", "all")
+PARTS: Final = ("clip", "backbone", "vectors", "all")
 RANDOM: Final = "random"
 SHIPPED: Final = "shapes"
 # Of image classifiers: not part of a backbone.
@@ -34,15 +34,23 @@ class TakesBackbone(Protocol):
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """One file for each part, None for random weights; with `whole`, that alone."""
+    """One file for each part, None for random weights; with `whole`, that alone.
+
+    With `vectors` the segmenter is built around a table of class vectors, in place of CLIP's text tower.
+    """
 
     clip: Path | None = None
     backbone: Path | None = None
     whole: Path | None = None
+    vectors: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """File names and their SHA-256, never somebody's folders."""
-        parts = {"clip": self.clip, "backbone": self.backbone, "all": self.whole}
+        parts = {
+            "vectors" if self.vectors else "clip": self.vectors or self.clip,
+            "backbone": self.backbone,
+            "all": self.whole,
+        }
         return {
             name: {"file": path.name, "sha256": file_digest(path)} if path else RANDOM
             for name, path in parts.items()
@@ -70,8 +78,10 @@ class InitialWeights:
 def initial_weights(flag: str, recipe: Recipe) -> InitialWeights:
     """Read `--init`: `clip=PATH,backbone=PATH` or `all=PATH`; `random` in place of a path; unnamed parts as the recipe says.
 
+    `vectors=PATH` stands in the place of `clip=`.
+
     Raises:
-        UsageError: an unknown part.
+        UsageError: an unknown part, or parts that exclude each other.
         MissingError: a file is not there; the message says what to do.
     """
     given = _given(flag)
@@ -79,9 +89,16 @@ def initial_weights(flag: str, recipe: Recipe) -> InitialWeights:
         if len(given) > 1:
             raise UsageError(f"--init {flag}: all= is the whole segmenter; leave the other parts out")
         return InitialWeights(whole=_file("all", given["all"]))
+    if {"clip", "vectors"} <= given.keys():
+        raise UsageError(
+            f"--init {flag}: vectors= stand in the place of CLIP's text tower; leave one of them out"
+        )
+    vectors = _file("vectors", given["vectors"]) if "vectors" in given else None
+    clip = _file("clip", given["clip"]) if "clip" in given else None
     return InitialWeights(
-        _file("clip", given["clip"]) if "clip" in given else _named(recipe.clip, "clip"),
+        clip if given.keys() & {"clip", "vectors"} else _named(recipe.clip, "clip"),
         _file("backbone", given["backbone"]) if "backbone" in given else _named(recipe.backbone, "backbone"),
+        vectors=vectors,
     )
 
 
@@ -91,18 +108,19 @@ def _given(flag: str) -> dict[str, str]:
         name, _, path = (text.strip() for text in part.partition("="))
         if name not in PARTS or not path:
             raise UsageError(
-                f"--init {part!r}: expected clip=PATH, backbone=PATH or all=PATH ('random' in place of a path)"
+                f"--init {part!r}: expected clip=PATH, backbone=PATH, vectors=PATH or all=PATH ('random' in place of a path)"
             )
         given[name] = path
     return given
 
 
 def _file(part: str, path: str) -> Path | None:
-    if path == RANDOM and part != "all":
+    optional = part not in ("all", "vectors")
+    if path == RANDOM and optional:
         return None
     if not Path(path).is_file():
         raise MissingError(
-            f"--init {part}={path}: no such file; expected a checkpoint's path{' or random' if part != 'all' else ''}"
+            f"--init {part}={path}: no such file; expected a file's path{' or random' if optional else ''}"
         )
     return Path(path)
 

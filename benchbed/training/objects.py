@@ -27,8 +27,8 @@ from benchbed.training.kept_samples import KeptSamples
 from benchbed.training.presence import classes_present
 from benchbed.training.seen_labels import IGNORED
 
-# zsseg's proposal_classification configurations: share of the box's area and width / height of a random crop.
-AREA: Final = (0.08, 1.0)
+# zsseg's proposal_classification configurations: least share of the box's area, and width / height of a random crop.
+AREA: Final = 0.08
 ASPECT: Final = (3 / 4, 4 / 3)
 # zsseg draws objects_per_class with a generator of its own, seed 0, whatever the training's seed.
 CHOICE_SEED: Final = 0
@@ -68,6 +68,7 @@ class ObjectCrops(torch.utils.data.Dataset[tuple[Tensor, int]]):
         keep: keep decoded samples in memory, see `KeptSamples`.
         record_folder: where to keep what reading all label maps found, or None for nowhere.
         reporter: where the progress of that reading is shown.
+        area: least share of the object's box that a random crop takes.
         mean, std: of the normalisation, per RGB channel, in 0..255 units.
 
     What is not as in the official code, as far as the dossier shows it: a crop that shows nothing of the mask is drawn again,
@@ -84,6 +85,7 @@ class ObjectCrops(torch.utils.data.Dataset[tuple[Tensor, int]]):
         keep: bool = False,
         record_folder: Path | None = None,
         reporter: Reporter | None = None,
+        area: float = AREA,
         mean: Sequence[float] = CLIP_MEAN,
         std: Sequence[float] = CLIP_STD,
     ) -> None:
@@ -92,7 +94,7 @@ class ObjectCrops(torch.utils.data.Dataset[tuple[Tensor, int]]):
         self.dataset: Dataset = KeptSamples(dataset) if keep else dataset
         self.table = tuple(seen_table)
         self.side, self.per_class, self.fill = side, per_class, fill
-        self.record_folder, self.reporter = record_folder, reporter
+        self.record_folder, self.reporter, self.area = record_folder, reporter, area
         self._mean = torch.tensor(mean, dtype=torch.float32).view(3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32).view(3, 1, 1)
 
@@ -155,7 +157,7 @@ class ObjectCrops(torch.utils.data.Dataset[tuple[Tensor, int]]):
         sample = self.dataset.sample(chosen.sample)
         mask = sample.labels == chosen.label
         box = tight_box(mask)
-        image, mask = random_crop(sample.image[box], mask[box], self.side)
+        image, mask = random_crop(sample.image[box], mask[box], self.side, self.area)
         if torch.rand(()) < 0.5:
             image, mask = image[:, ::-1], mask[:, ::-1]
         return self._filled(image, mask), chosen.seen
@@ -175,7 +177,7 @@ def tight_box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
 
 
 def random_crop(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_], side: int
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], side: int, area: float = AREA
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A random part of an object's box, resized to [side, side], aspect ratio not kept: bilinear, and nearest for the mask.
 
@@ -183,11 +185,12 @@ def random_crop(
         image: [h, w, 3] inside the tight box.
         mask: [h, w] there.
         side: pixels.
+        area: the part's least share of the box.
     """
     for _ in range(_ATTEMPTS):
         # Of the tensor only height and width are looked at.
         top, left, height, width = RandomResizedCrop.get_params(
-            torch.empty(mask.shape), list(AREA), list(ASPECT)
+            torch.empty(mask.shape), [area, 1.0], list(ASPECT)
         )
         rows, columns = slice(top, top + height), slice(left, left + width)
         shown = nearest(mask[rows, columns], side)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
+from torch import Tensor
 
+from benchbed.class_vectors import named_vectors
 from benchbed.datasets.dataset import Dataset, DatasetCard
 from benchbed.errors import MissingError, UsageError
 from benchbed.plan import open_dataset
@@ -19,6 +22,8 @@ from benchbed.training.request import TrainRequest
 from benchbed.training.validation import Validation
 from benchbed.vocabulary import Vocabulary
 
+VECTORS: Final = "embeddings"  # the keyword of a `build` that takes class vectors in place of a text tower
+
 
 @dataclass(frozen=True)
 class TrainPlan:
@@ -29,6 +34,7 @@ class TrainPlan:
         published: the recipe as the method has it.
         dataset: the training split, all classes labelled.
         validation: None where not asked for.
+        vectors: class name -> [D], of `--init vectors=`; empty without.
     """
 
     request: TrainRequest
@@ -41,6 +47,7 @@ class TrainPlan:
     device: torch.device
     processes: Processes
     out: Path
+    vectors: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -60,7 +67,8 @@ class TrainPlan:
     @property
     def config(self) -> dict[str, Any]:
         """Keywords of the variant's `build`."""
-        return {**self.chosen.variant.config_for(self.dataset.card.name), **self.recipe.config}
+        given = {VECTORS: self.vectors} if self.vectors else {}
+        return {**self.chosen.variant.config_for(self.dataset.card.name), **self.recipe.config, **given}
 
 
 def make_plan(request: TrainRequest, processes: Processes) -> TrainPlan:
@@ -79,6 +87,7 @@ def make_plan(request: TrainRequest, processes: Processes) -> TrainPlan:
     )
     for stage in recipe.stages:
         _check_batch(stage, processes)
+    initial = initial_weights(request.init, published)
     return TrainPlan(
         request=request,
         chosen=chosen,
@@ -86,10 +95,11 @@ def make_plan(request: TrainRequest, processes: Processes) -> TrainPlan:
         published=published,
         dataset=open_training(card, request.data_root),
         validation=_validation(request, chosen, card),
-        initial=initial_weights(request.init, published),
+        initial=initial,
         device=device_of(processes, request.device),
         processes=processes,
         out=request.out or Path("benchbed-training") / f"{chosen.label.replace('/', '-')}-{card.name}",
+        vectors=_vectors(initial, chosen, card),
     )
 
 
@@ -110,6 +120,17 @@ def open_training(card: DatasetCard, data_root: Path | None) -> Dataset:
             f"{dataset.root}: the training list of {card.name} is empty; expected at least one id"
         )
     return dataset
+
+
+def _vectors(initial: InitialWeights, chosen: Chosen, card: DatasetCard) -> dict[str, Tensor]:
+    """Vectors of all classes, for validation too; the unseen ones' enter no loss, whose vocabulary is the seen classes."""
+    if initial.vectors is None:
+        return {}
+    if VECTORS not in signature(resolve(chosen.variant.build)).parameters:
+        raise UsageError(
+            f"--init vectors={initial.vectors}: {chosen.label} has no place for class vectors; leave vectors= out"
+        )
+    return named_vectors(initial.vectors, card.names)
 
 
 def _check_numbers(request: TrainRequest) -> None:

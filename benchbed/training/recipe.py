@@ -104,6 +104,7 @@ class Stage:
         backbone: the backbone alone learns to name what it sees, by the bench's own losses in place of the method's; see
             `benchbed.training.backbone_lessons`. Always so where samples are pictures.
         object_side: of `samples="objects"`: pixels a side of a crop. Pictures have the size their dataset draws them in.
+        object_area: of `samples="objects"`: a random crop's least share of the object's box.
         choices: further keywords of `Segmenter.begin_stage`, plain values.
     """
 
@@ -116,6 +117,7 @@ class Stage:
     samples: Literal["scenes", "objects", "pictures"] = "scenes"
     objects_per_class: int = 0
     object_side: int = 224
+    object_area: float = 0.08
     seen_scenes: bool = False
     backbone: bool = False
     choices: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

@@ -86,6 +86,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "params": (89_005_049, 25_576_953),
     },
     "tiny": {
+        "packaged": "methods.bridge:weights/tiny.safetensors",
         "backbone": "MobileNetV2 of half the width",
         "clip": "text tower of the embedded dataset's, frozen",
         "params": (3_915_657, 644_425),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, Final
+from typing import Any
 
 from torch import Tensor
 
@@ -14,9 +14,15 @@ from benchbed.errors import CheckpointError, UsageError
 from methods.lseg import key_names
 from methods.lseg.model import LSeg
 from methods.lseg.sizes import VIT_B32, LSegSize, even_hooks, plain, usual_heads
-from methods.parts.word_vectors import Embeddings, WordVectors, word_vectors
-
-_TABLE: Final = "words.vectors"
+from methods.parts.word_vectors import (
+    TABLE,
+    Embeddings,
+    WordVectors,
+    kept_words,
+    replaced,
+    state_of,
+    word_vectors,
+)
 
 
 def load(tensors: Mapping[str, Tensor], embeddings: Embeddings | None = None, **overrides: Any) -> LSeg:
@@ -24,7 +30,7 @@ def load(tensors: Mapping[str, Tensor], embeddings: Embeddings | None = None, **
 
     Args:
         tensors: by their names in the file, `net.` in front or not.
-        embeddings: class vectors; needed where the file has no text tower.
+        embeddings: class vectors; needed where the file has neither a text tower nor vectors with names.
         overrides: `LSegSize`'s fields. What shapes cannot tell: `heads` (width / 64), `hooks` (the last block of each
             quarter), `regularisation` of a checkpoint that has such a block, with its `depth` and `activation`, and
             how to infer: `similarity`, `evaluation` and its sizes.
@@ -38,24 +44,22 @@ def load(tensors: Mapping[str, Tensor], embeddings: Embeddings | None = None, **
             checkpoint's, or no class vectors anywhere.
     """
     given = plain(overrides)
-    words = None if embeddings is None else word_vectors(embeddings)
-    ignored = {**key_names.ignored(tensors), **_replaced(tensors, words)}
+    words = kept_words(tensors) if embeddings is None else word_vectors(embeddings)
+    ignored = {**key_names.ignored(tensors), **_replaced(tensors, embeddings is not None)}
     sources = {key_names.ours(name): name for name in tensors if name not in ignored}
     renamed = {name: tensors[source] for name, source in sources.items()}
     segmenter = LSeg(_settled(sizes_told_by(renamed, words), given), words)
-    table = {} if words is None else {_TABLE: words.vectors}
+    table = {} if words is None or embeddings is None else state_of(words)
     conversion = assign(segmenter, {**renamed, **table}, ignored)
     used = tuple(sources[name] for name in conversion.used if name in sources)
     segmenter.conversion = replace(conversion, used=used)
     return segmenter
 
 
-def _replaced(tensors: Mapping[str, Tensor], words: WordVectors | None) -> dict[str, str]:
-    """The file's own text tower or table, where vectors were given."""
-    if words is None:
-        return {}
-    text = [name for name in tensors if key_names.ours(name).startswith(("text.", _TABLE))]
-    return dict.fromkeys(text, "the vectors given are used instead")
+def _replaced(tensors: Mapping[str, Tensor], given: bool) -> dict[str, str]:
+    """The file's own text tower or table, by the file's names, where vectors were given."""
+    reasons = replaced(key_names.ours(name) for name in tensors) if given else {}
+    return {name: reasons[key_names.ours(name)] for name in tensors if key_names.ours(name) in reasons}
 
 
 def sizes_told_by(tensors: Mapping[str, Tensor], words: WordVectors | None = None) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def _vit_of(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 def _text_of(tensors: Mapping[str, Tensor], dim: int) -> ClipSize:
     """The text tower's sizes; an image tower's stay those of ViT-B/32, since there is none."""
-    if _TABLE in tensors:
+    if TABLE in tensors:
         raise CheckpointError(
             "the checkpoint was trained with class vectors instead of a text tower, and holds no names of theirs; give them "
             f"as embeddings= (class name -> {dim} numbers)"
@@ -124,7 +128,7 @@ def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
 def _settled(told: Mapping[str, Any], given: Mapping[str, Any]) -> LSegSize:
     """Shapes first, then keywords, then defaults; a keyword against the shapes is an error."""
     asked = dict(given)
-    if "text" in asked and _tower(asked["text"]) == _tower(told["text"]):
+    if "text" in asked and "text" in told and _tower(asked["text"]) == _tower(told["text"]):
         asked["text"] = told["text"]
     for field in fields(LSegSize):
         name = field.name

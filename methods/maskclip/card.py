@@ -60,6 +60,7 @@ METHOD = Method(
             build="methods.maskclip.model:build",
             inputs={"*": InputSpec(128, 256, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=8)},
             config={"clip": "tiny", "activation": "quick-gelu", "norm_eps": 1e-5},
+            packaged="benchbed:data/clip-shapes.safetensors",
             embedded=True,
             backbone="CLIP's own image tower",
             clip="the embedded dataset's, frozen",

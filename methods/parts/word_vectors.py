@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchbed.checkpoints import read_tensors
-from benchbed.errors import UsageError
+from benchbed.class_vectors import read_vectors
+from benchbed.errors import CheckpointError, UsageError
 from benchbed.vocabulary import Vocabulary
 
 Embeddings = Tensor | Mapping[str, Tensor] | str | Path
+# Where a segmenter's `words` lie in a checkpoint of ours.
+TABLE: Final = "words.vectors"
+NAMES: Final = "words.names"
 
 
 class WordVectors(nn.Module):
@@ -24,7 +28,8 @@ class WordVectors(nn.Module):
 
     Args:
         vectors: [N, D], any norm but zero.
-        names: N class names, or None where row k belongs to class k of whatever vocabulary comes.
+        names: N class names, or None where row k belongs to class k of whatever vocabulary comes. They are a buffer too
+            (UTF-8, a line each), so that a checkpoint says what its rows are of.
     """
 
     vectors: Tensor
@@ -33,6 +38,9 @@ class WordVectors(nn.Module):
         super().__init__()
         self.register_buffer("vectors", F.normalize(vectors.detach().float(), dim=1))
         self.rows = None if names is None else {_key(name): row for row, name in enumerate(names)}
+        if names is not None:
+            text = "\n".join(names).encode()
+            self.register_buffer("names", torch.frombuffer(bytearray(text), dtype=torch.uint8))
 
     @property
     def dim(self) -> int:
@@ -70,14 +78,14 @@ def word_vectors(embeddings: Embeddings) -> WordVectors:
 
     Args:
         embeddings: [K, D], rows in the vocabulary's order; or class name -> [D]; or the path of a safetensors or torch
-            file with one [D] tensor a class, named after it.
+            file with one [D] tensor a class, named after it, or of a .npy [K, D].
 
     Raises:
         UsageError: not vectors of one length, or one that is zero or not finite.
         CheckpointError: the file is missing, damaged or unsafe.
     """
     if isinstance(embeddings, str | Path):
-        embeddings = read_tensors(Path(embeddings))
+        embeddings = read_vectors(Path(embeddings))
     if isinstance(embeddings, Tensor):
         return WordVectors(_checked(embeddings, "embeddings="))
     shapes = {tuple(vector.shape) for vector in embeddings.values()}
@@ -87,6 +95,36 @@ def word_vectors(embeddings: Embeddings) -> WordVectors:
             f"embeddings= holds tensors of shape {found}; expected one vector [D] a class, all as long"
         )
     return WordVectors(_checked(torch.stack(list(embeddings.values())), "embeddings="), tuple(embeddings))
+
+
+def kept_words(tensors: Mapping[str, Tensor]) -> WordVectors | None:
+    """The table that a checkpoint of ours was trained with; None where it has none, or rows without names.
+
+    Raises:
+        CheckpointError: names that are no text, or not one a row.
+    """
+    if TABLE not in tensors or NAMES not in tensors:
+        return None
+    try:
+        names = bytes(tensors[NAMES].to(torch.uint8).flatten().tolist()).decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"the checkpoint's {NAMES} is no text ({error}); it is damaged") from error
+    if len(names) != len(tensors[TABLE]):
+        raise CheckpointError(
+            f"the checkpoint names {len(names)} classes and has {len(tensors[TABLE])} vectors; it is damaged"
+        )
+    return WordVectors(tensors[TABLE], tuple(names))
+
+
+def state_of(words: WordVectors) -> dict[str, Tensor]:
+    """The tensors of a segmenter's `words`, by the segmenter's names."""
+    return {f"words.{name}": tensor for name, tensor in words.state_dict().items()}
+
+
+def replaced(names: Iterable[str]) -> dict[str, str]:
+    """Those of a checkpoint's tensors that vectors of a user's own replace, with the reason."""
+    gone = (name for name in names if name.startswith("text.") or name in (TABLE, NAMES))
+    return dict.fromkeys(gone, "the vectors given are used instead")
 
 
 def _checked(vectors: Tensor, what: str) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchbed.clip_sizes import TINY
 from benchbed.method_card import Method, MethodCard, Variant, Weights
 from methods.san.sizes import SanSize, plain
 
@@ -32,12 +31,12 @@ _TINY: Final[dict[str, Any]] = {
     "side_layers": 4,
     "side_heads": 4,
     "side_patch": 8,
-    "side_image": 2 * TINY.image_size,
+    "side_image": 160,
     "queries": 12,
     "mask_width": 64,
     "mask_hidden": 64,
-    "short_side": 2 * TINY.image_size,
-    "longest_side": 4 * TINY.image_size,
+    "short_side": 160,
+    "longest_side": 320,
 }
 
 _TRAINED_ON: Final = (
@@ -107,7 +106,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
     "tiny": {
         "backbone": "side network, ViT of 4 blocks 96 wide",
         "clip": "the embedded dataset's, frozen but for its position table",
-        "params": (4_671_907, 574_178),
+        "params": (4_685_731, 588_002),
     },
 }
 
@@ -150,7 +149,7 @@ METHOD: Final = Method(
         ),
         _variant(
             "tiny",
-            "the embedded dataset's small CLIP and the side network at 128, 12 queries",
+            "the embedded dataset's small CLIP and the side network at 160, 12 queries",
             _TINY,
             None,
             embedded=True,

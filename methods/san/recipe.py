@@ -54,11 +54,11 @@ _VOC: Final = replace(_COCO, iterations=20_000, batch=16)
 # Ours. Ignored pixels are negatives, as in the authors' code.
 _SHAPES: Final = Stage(
     SIDE_ADAPTER,
-    iterations=2_500,
+    iterations=3_500,
     batch=8,
     optimiser=Optimiser("AdamW", lr=1e-3, weight_decay=1e-4, groups=_UNDECAYED, clip_norm=1.0),
     schedule=Schedule("cosine", warmup=100),
-    augmentation=Augmentation(crop=128, flip=True, quarter_turns=True),
+    augmentation=Augmentation((160,), 320, 160, flip=True, quarter_turns=True),
     seen_scenes=True,
     choices=MappingProxyType({**OFFICIAL_LOSSES, "points": 0, "resolution": "logits"}),
 )

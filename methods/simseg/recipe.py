@@ -57,7 +57,11 @@ def recipe(variant: str, dataset: str) -> Recipe:
         UsageError: there is none for the two.
     """
     if (variant, dataset) == ("tiny", "shapes"):
-        return Recipe((SHAPES_PROMPTS, *SHAPES_BACKBONE, SHAPES), source="ours", clip="shapes")
+        return Recipe(
+            (SHAPES_PROMPTS, *SHAPES_BACKBONE, replace(SHAPES, iterations=4_000)),
+            source="ours",
+            clip="shapes",
+        )
     if (variant, dataset) == ("r101c-vild", "coco-stuff"):
         # The README's cross-dataset model: hand-written prompts, hence one stage, and twice the iterations.
         return _official(variant, (replace(COCO, iterations=120_000),), "coco-stuff-164k-156, cross_dataset")

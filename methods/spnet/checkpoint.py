@@ -14,14 +14,13 @@ from torch import Tensor
 from benchbed.checkpoints import assign
 from benchbed.clip_sizes import CLIP_SIZES, ClipSize
 from benchbed.errors import CheckpointError
-from methods.parts.word_vectors import Embeddings, WordVectors, word_vectors
+from methods.parts.word_vectors import Embeddings, WordVectors, kept_words, replaced, state_of, word_vectors
 from methods.spnet import key_names
 from methods.spnet.model import SPNet
 from methods.spnet.sizes import SpnetSize, plain
 
 # (convolutions a block, blocks of the third stage) -> depth of the ResNet.
 _DEPTHS: Final = {(2, 2): 18, (2, 6): 34, (3, 6): 50, (3, 23): 101}
-_TABLE: Final = "words.vectors"
 
 
 def load(tensors: Mapping[str, Tensor], embeddings: Embeddings | None = None, **overrides: Any) -> SPNet:
@@ -29,7 +28,7 @@ def load(tensors: Mapping[str, Tensor], embeddings: Embeddings | None = None, **
 
     Args:
         tensors: by their names in the file, `module.scale.` in front or not.
-        embeddings: class vectors; needed where the file has no text tower.
+        embeddings: class vectors; needed where the file has neither a text tower nor vectors with names.
         overrides: `SpnetSize`'s fields. What shapes cannot tell: `rates`, `pyramid`, `gamma`, `templates`, `frozen_norm`,
             `caffe`, `warp` and `side`, with the published values as defaults.
 
@@ -42,23 +41,16 @@ def load(tensors: Mapping[str, Tensor], embeddings: Embeddings | None = None, **
             checkpoint's, or no class vectors anywhere.
     """
     given = plain(overrides)
-    words = None if embeddings is None else word_vectors(embeddings)
-    ignored = _ignored(tensors, words)
+    words = kept_words(tensors) if embeddings is None else word_vectors(embeddings)
+    ignored = {} if embeddings is None else replaced(tensors)
     sources = {key_names.ours(name): name for name in tensors if name not in ignored}
     renamed = {name: tensors[source] for name, source in sources.items()}
     segmenter = SPNet(SpnetSize(**_settled(sizes_told_by(renamed, words), given)), words)
-    table = {} if words is None else {_TABLE: words.vectors}
+    table = {} if words is None or embeddings is None else state_of(words)
     conversion = assign(segmenter, {**renamed, **table}, ignored)
     used = tuple(sources[name] for name in conversion.used if name in sources)
     segmenter.conversion = replace(conversion, used=used)
     return segmenter
-
-
-def _ignored(tensors: Mapping[str, Tensor], words: WordVectors | None) -> dict[str, str]:
-    if words is None:
-        return {}
-    reasons = {name: "the vectors given are used instead" for name in tensors if name.startswith("text.")}
-    return {**reasons, **({_TABLE: "the vectors given are used instead"} if _TABLE in tensors else {})}
 
 
 def sizes_told_by(tensors: Mapping[str, Tensor], words: WordVectors | None = None) -> dict[str, Any]:

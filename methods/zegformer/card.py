@@ -92,6 +92,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "proposals": 100,
     },
     "tiny": {
+        "packaged": "methods.zegformer:weights/tiny.safetensors",
         "backbone": "ResNet of five blocks with MaskFormer",
         "clip": "the embedded dataset's, frozen",
         "params": (5_309_410, 1_203_360),

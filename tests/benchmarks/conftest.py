@@ -1,4 +1,8 @@
-"""`pytest tests/benchmarks -m full_size --units-table FILE`: full-size methods in units of one CLIP crop, as Markdown."""
+"""`pytest tests/benchmarks -m full_size --units-table FILE`: full-size methods in units of one CLIP crop, as Markdown.
+
+`pytest tests/benchmarks` runs in one process and measures (`-n 0` says so for a part of it); where tests are spread over several
+processes, as by plain `pytest`, pytest-benchmark runs each subject once without timing it and the assertions stay.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import Answer, command, here
+from command import Answer, command, here, started
 from example_cost import example_cost
 
 from benchbed.cost_records import write_cost_record
@@ -142,26 +142,24 @@ def test_mistakes_are_one_line_and_code_2(
     assert "unit 'seconds'" in answer.err
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
-def test_a_process_that_ends_while_it_measures_leaves_nothing_half(
-    tmp_path: Path, mine: Path, capsys: pytest.CaptureFixture[str], sign: signal.Signals
+def test_ctrl_c_while_it_measures_is_exit_code_130_and_leaves_nothing_half(
+    tmp_path: Path, mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Killed by the kernel, with the same writer of the same records: test_cost.py."""
     out = tmp_path / "out"
     # Large enough that rounds are still being timed when the first word of them arrives.
     mine.write_text(MINE.replace("size = [96, 128]", "size = [768, 1024]"))
-    process = subprocess.Popen(
-        command("claims", mine, "--minutes", "60", "--device", "cpu", "--out", out),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "interleaved:" in line:  # rounds are being timed
-            break
-    process.send_signal(sign)
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == (130 if sign == signal.SIGINT else -sign), rest
+    with started(command("claims", mine, "--minutes", "60", "--device", "cpu", "--out", out)) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "interleaved:" in line:  # rounds are being timed
+                break
+        process.send_signal(signal.SIGINT)
+        try:
+            _, rest = process.communicate(timeout=60)
+        finally:
+            process.kill()  # or a test that fails would leave it measuring for an hour
+    assert process.returncode == 130, rest
     assert "Traceback" not in rest
     assert not list(out.rglob("*.json"))
     assert claims(capsys, out, mine, "--no-measure").code == 0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import statistics
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,25 @@ from example_record import example_record
 
 from benchbed.record_store import RecordStore
 
+
+def spent_by_children() -> float:
+    """Seconds of processor time of all children that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 LIGHT = [["--help"], ["run", "--help"], ["list", "methods"], ["list", "datasets"], ["list", "protocols"]]
 
 
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
 def test_light_commands_answer_in_half_a_second(arguments: list[str]) -> None:
     seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(2):
+        before = spent_by_children()
         subprocess.run(command(*arguments), capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
-    # The quickest of five: a busy neighbour can only add time. 0.06 to 0.35 s were measured.
-    assert min(seconds) < 0.5, statistics.median(seconds)
+        seconds.append(spent_by_children() - before)
+    # Processor time, the lesser of two: what runs beside the tests must not fail them. On a quiet machine 0.06 to 0.35 s passed.
+    assert min(seconds) < 0.5, seconds
 
 
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command import Answer, apart, here
+from faulty_method import register
 
 from benchbed.record_store import RecordStore, read_record
 
@@ -21,7 +22,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def answer(out: Path) -> Answer:
     """One real run in a process of its own: every method, 4 scenes, JSON."""
-    return apart("run", "--limit", 4, "--out", out, "--json")
+    return apart("run", "--limit", 4, "--out", out, "--json", quick=True)
 
 
 def test_the_default_is_every_method_and_stdout_is_json_alone(answer: Answer) -> None:
@@ -44,7 +45,8 @@ def test_every_number_is_there_with_its_interval(answer: Answer) -> None:
         assert record["cost"]["params"]["total"] > record["cost"]["params"]["trainable"]
         assert record["cost"]["memory"]["total_bytes"] > 0
         assert "unaccounted" in record["cost"]["stages_ms"]
-        assert record["weights"]["note"] == "random weights: accuracy means nothing"
+        assert record["weights"]["kind"] == "packaged"
+        assert len(record["weights"]["sha256"]) == 64
 
 
 def test_records_are_whole_and_timed_side_by_side(answer: Answer, out: Path) -> None:
@@ -66,27 +68,21 @@ def test_progress_goes_to_stderr(answer: Answer) -> None:
     assert "record: " in answer.err
 
 
-def test_the_same_command_gives_the_same_integers_again(
-    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_again_it_gives_the_same_integers_and_a_table_that_names_the_weights_in_every_row(
+    answer: Answer, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    again = here(capsys, "run", "--methods", "san,maskclip", "--limit", 4, "--out", tmp_path, "--json")
-    for entry in json.loads(again.out)["records"]:
-        first = next(r for r in RecordStore(out).read_all()[0] if r.label == entry["label"])
-        second = read_record(Path(entry["path"]))
-        assert first.counts == second.counts
-        assert first.method["weights"]["sha256"] == second.method["weights"]["sha256"]
-
-
-def test_the_table_marks_random_weights_in_every_row(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answer = here(capsys, "run", "--methods", "san,maskclip", "--limit", 2, "--out", tmp_path)
-    rows = [
-        line for line in answer.out.splitlines() if "/tiny " in line and "random weights: accuracy" in line
-    ]
-    assert len(rows) == 2
-    assert "2 of 200 images" in answer.out
-    assert "rank nothing in the real world" in answer.out
+    assert answer.code == 0
+    again = here(capsys, "run", "--methods", "san,maskclip", "--limit", 4, "--out", tmp_path)
+    first = {record.label: record for record in RecordStore(out).read_all()[0]}
+    second, _ = RecordStore(tmp_path).read_all()
+    assert len(second) == 2
+    for record in second:
+        assert record.counts == first[record.label].counts
+        assert record.method["weights"]["sha256"] == first[record.label].method["weights"]["sha256"]
+    lines = again.out.splitlines()
+    assert len([line for line in lines if "/tiny " in line and "packaged: " in line]) == 2
+    assert "4 of 200 images" in again.out
+    assert "rank nothing in the real world" in again.out
 
 
 def test_a_dry_run_forecasts_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,13 +96,22 @@ def test_a_dry_run_forecasts_and_writes_nothing(tmp_path: Path, capsys: pytest.C
     assert "7 of 200 images" in table.out
 
 
-@pytest.mark.parametrize(("precision", "methods"), [("bf16", "san,deop,maskclip"), ("fp16", "maskclip")])
+@pytest.mark.parametrize(("precision", "methods"), [("bf16", "san,maskclip"), ("fp16", "faulty/none")])
 def test_half_precisions_run_and_are_another_protocol(
-    precision: str, methods: str, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    precision: str,
+    methods: str,
+    answer: Answer,
+    out: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Every method in both precisions: test_segment.py; here what `run` makes of it."""
+    register(monkeypatch)
     flags = ("--limit", 1, "--out", tmp_path, "--precision", precision, "--json")
     content = json.loads(here(capsys, "run", "--methods", methods, *flags).out)
     assert content["failures"] == []
+    assert answer.code == 0
     full = RecordStore(out).read_all()[0][0].protocol["fingerprint"]
     assert all(record["protocol"]["fingerprint"] != full for record in content["records"])
 

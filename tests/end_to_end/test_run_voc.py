@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import Answer, apart, here
+from faulty_method import register
 from install_deeplabv3 import install
 from voc_devkit import Devkit, write_devkit
 
@@ -15,6 +16,12 @@ from benchbed.record_store import read_record
 from benchbed.report.figures import accuracy_figures
 
 RANDOM = ("--dataset", "voc", "--weights", "random")
+QUICKEST = ("--methods", "faulty/none", *RANDOM)  # where files are the matter, not a method
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch)
 
 
 @pytest.fixture
@@ -77,6 +84,7 @@ def _empty_list(devkit: Devkit) -> str:
     return "val.txt"
 
 
+@pytest.mark.usefixtures("faulty")
 @pytest.mark.parametrize(
     "spoil", [_break_image, _break_mask_value, _remove_mask, _remove_folder, _empty_list]
 )
@@ -84,29 +92,21 @@ def test_bad_data_is_one_clear_error_that_names_the_file(
     spoil: object, devkit: Devkit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = spoil(devkit)  # type: ignore[operator]
-    flags = ("--methods", "maskclip/tiny", *RANDOM, "--data-root", devkit.root, "--out", tmp_path / "r")
+    flags = (*QUICKEST, "--data-root", devkit.root, "--out", tmp_path / "r")
     answer = here(capsys, "run", *flags)
     assert answer.code == 3
     assert name in answer.err
     assert "Traceback" not in answer.err
 
 
+@pytest.mark.usefixtures("faulty")
 def test_what_was_counted_before_a_bad_image_is_kept(
     devkit: Devkit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = devkit.folder / "JPEGImages" / f"{devkit.ids[2]}.jpg"
     whole = path.read_bytes()
     path.write_bytes(b"\xff" * len(whole))  # the size stays, so it is the same dataset when mended
-    flags = (
-        "--methods",
-        "maskclip/tiny",
-        *RANDOM,
-        "--data-root",
-        devkit.root,
-        "--out",
-        tmp_path / "r",
-        "--json",
-    )
+    flags = (*QUICKEST, "--data-root", devkit.root, "--out", tmp_path / "r", "--json")
     assert here(capsys, "run", *flags).code == 3
     path.write_bytes(whole)
     mended = here(capsys, "run", *flags)
@@ -153,7 +153,7 @@ def test_a_supervised_network_gives_the_known_answer_on_real_photos(
         tmp_path,
         "--json",
     )
-    answer: Answer = apart("run", *flags, path=site, OMP_NUM_THREADS="2")
+    answer: Answer = apart("run", *flags, path=site, quick=True)
     assert answer.code == 0, answer.err
     record = read_record(Path(json.loads(answer.out)["records"][0]["path"]))
     assert record.dataset["coverage"] == "347 of 1,449 images"
@@ -163,6 +163,7 @@ def test_a_supervised_network_gives_the_known_answer_on_real_photos(
     assert miou.high - miou.low < 10
 
 
+@pytest.mark.full_size
 def test_a_full_size_method_runs_on_real_photos(
     shared_voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,3 +39,8 @@ class TestPlainHead(MethodConformance):
 
 class TestMaskclip(MethodConformance):
     method = "maskclip/tiny"
+
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """Every class is 85 sentences to it: as many sentences as a thousand classes are to the others, and more."""
+        return (1, 2, 200)

@@ -58,16 +58,20 @@ def test_it_trains_against_them_and_they_stay() -> None:
     assert segmenter.eval().segment(images, segmenter.text_for(ALL)).logits.shape[1] == 20
 
 
-def test_a_checkpoint_of_it_loads_with_the_vectors_and_not_without() -> None:
+def test_a_checkpoint_of_it_loads_with_the_vectors_or_its_own_named_ones() -> None:
     source = lseg().eval()
     tensors = source.state_dict()
-    loaded = load(tensors, embeddings=table(), **TOLD_BY_HAND).eval()
+    given = load(tensors, embeddings=table(), **TOLD_BY_HAND).eval()
+    kept = load(tensors, **TOLD_BY_HAND).eval()
     images = ImageBatch.around(torch.randn(1, 3, 64, 64), source.input_spec)
     with torch.no_grad():
-        expected, found = (each.segment(images, each.text_for(SEEN)).logits for each in (source, loaded))
-    assert torch.equal(expected, found)
+        expected, *found = (
+            each.segment(images, each.text_for(SEEN)).logits for each in (source, given, kept)
+        )
+    assert all(torch.equal(expected, each) for each in found)
+    nameless = {name: tensor for name, tensor in tensors.items() if name != "words.names"}
     with pytest.raises(CheckpointError, match="embeddings="):
-        load(tensors, **TOLD_BY_HAND)
+        load(nameless, **TOLD_BY_HAND)
     with pytest.raises(CheckpointError, match="have 12 numbers, the given class vectors 7"):
         load(tensors, embeddings=table(7), **TOLD_BY_HAND)
 

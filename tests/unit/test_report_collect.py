@@ -60,7 +60,7 @@ def test_a_file_a_store_and_the_folder_above_lead_to_the_same_record_once(tmp_pa
 
 def test_unfinished_work_kept_predictions_and_cost_records_are_passed_over(tmp_path: Path) -> None:
     folder = store(tmp_path / "a" / "store", example_record())
-    for name in ("partial", "predictions", "costs"):
+    for name in ("partial", "predictions", "costs", "sweep"):
         (folder / name).mkdir(exist_ok=True)
         (folder / name / "x.json").write_text("{}")
     assert not collect([folder]).skipped

@@ -170,9 +170,9 @@ def test_tiny_is_quick(san: SAN) -> None:
     scores_of(san, images)
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()  # one thread; the clock would also count what runs beside the tests
         scores_of(san, images)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 0.3
 
 

@@ -127,7 +127,12 @@ def test_given_vectors_take_the_place_of_the_files(tensors: dict[str, Tensor]) -
     assert set(loaded.conversion.ignored) == {name for name in tensors if name.startswith("text.")}
     again = load(loaded.state_dict(), embeddings={"dog": torch.ones(64)}, **CONFIG)
     assert again.conversion is not None
-    assert set(again.conversion.ignored) == {"words.vectors"}
+    assert set(again.conversion.ignored) == {"words.vectors", "words.names"}
+    kept = load(loaded.state_dict(), **CONFIG)
+    assert same_weights(kept, loaded)
+    nameless = {name: tensor for name, tensor in loaded.state_dict().items() if name != "words.names"}
+    with pytest.raises(CheckpointError, match=r"no text tower.*embeddings="):
+        load(nameless, **CONFIG)
 
 
 def test_an_unknown_keyword(tensors: dict[str, Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,14 @@ def test_auto_finds_the_official_file_and_else_says_where_to_get_it(folder: Path
     assert choice.as_dict()["file"] == "san_vit_b_16.pth"  # never somebody's folders
 
 
-def test_auto_falls_back_to_random_for_embedded_variants_only() -> None:
-    assert parse("auto", [choose("san", embedded=True)])["san/tiny"].kind == "random"
+def test_auto_takes_the_weights_that_ship_and_else_random_ones_for_embedded_variants_only() -> None:
+    chosen = choose("san", embedded=True)
+    shipped = parse("auto", [chosen])["san/tiny"]
+    assert shipped.kind == "packaged"
+    assert shipped.path is not None
+    assert shipped.path.is_file()
+    bare = replace(chosen, variant=replace(chosen.variant, packaged=""))
+    assert parse("auto", [bare])["san/tiny"].kind == "random"
 
 
 def test_one_path_serves_one_variant(folder: Path) -> None:

@@ -73,7 +73,7 @@ def _heading(row: Row) -> str:
     sizes = record.protocol["input"]
     return (
         f"{row.dataset}, protocol {row.provenance.protocol}, {record.protocol['precision']}, "
-        f"batch {record.protocol['batch']}, input {sizes}; {row.provenance.processor}"
+        f"batch 1, input {sizes}; {row.provenance.processor}"
     )
 
 

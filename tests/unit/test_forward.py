@@ -1,0 +1,258 @@
+"""The forward pass in batches: same labels whatever the batch, smaller ones where memory is gone, and memory that stays flat."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from faulty_method import INPUT, METHOD, Faulty, register
+from listed_dataset import ListedDataset
+from rich.console import Console
+
+from benchbed.counting_pass import Counting, count_into
+from benchbed.datasets.dataset import Sample
+from benchbed.errors import DataError
+from benchbed.forward import Forward, Ready, grouped, is_out_of_memory
+from benchbed.images import resize
+from benchbed.inference import Inference
+from benchbed.journal import Journal, journal
+from benchbed.metrics import Counts, count_image
+from benchbed.plan import PlanItem
+from benchbed.progress import Reporter
+from benchbed.protocol import named
+from benchbed.registry import choose
+from benchbed.subject import Subject, make_subject
+from benchbed.weights import RANDOM
+
+QUIET = Reporter(Console(quiet=True))
+CLASSES = 7
+
+
+def images(
+    count: int, seed: int = 0, sizes: tuple[tuple[int, int], ...] = ((40, 56), (48, 32))
+) -> ListedDataset:
+    """Random photos and labels of a few sizes."""
+    random = np.random.default_rng(seed)
+    shapes = [sizes[int(random.integers(len(sizes)))] for _ in range(count)]
+    values = np.array([*range(CLASSES), 255], np.uint8)
+    labels = [random.choice(values, shape) for shape in shapes]
+    photos = [random.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
+    return ListedDataset(labels, photos)
+
+
+@pytest.fixture
+def subject(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Subject]:
+    """A tiny real method bound to images; `fault` as in `faulty_method`, `batch` of the protocol."""
+    register(monkeypatch)
+
+    def made(dataset: ListedDataset, fault: str = "none", batch: int = 1) -> Subject:
+        protocol = named("paper", dataset.card, "fp32", 1, "cpu", batch)
+        chosen = choose(f"{METHOD.card.name}/{fault}", False)
+        return make_subject(PlanItem(chosen, dataset, protocol, RANDOM, len(dataset)), torch.device("cpu"))
+
+    return made
+
+
+def counted(subject: Subject, path: Path, how: Counting = Counting()) -> tuple[Counts, Journal]:  # noqa: B008
+    dataset = subject.item.dataset
+    with journal(path, CLASSES) as book:
+        count_into(book, subject, range(len(dataset)), how, QUIET)
+        return book.counts(dataset.ids), book
+
+
+def plain(subject: Subject) -> Counts:
+    """One image after the other, nothing beside it."""
+    dataset = subject.item.dataset
+    rows = []
+    for index in range(len(dataset)):
+        sample = dataset.sample(index)
+        labels = subject.inference.labels(sample.image).numpy()
+        rows.append(count_image(labels, sample.labels, CLASSES, 255, sample.id))
+    return Counts.from_images(rows)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_counts_are_those_of_a_plain_loop(
+    threads: int, subject: Callable[..., Subject], tmp_path: Path
+) -> None:
+    made = subject(images(25))
+    assert counted(made, tmp_path / "j", Counting(threads=threads))[0] == plain(made)
+
+
+@pytest.mark.parametrize("batch", [2, 5, 100])
+def test_a_batch_changes_no_label_map(batch: int, subject: Callable[..., Subject], tmp_path: Path) -> None:
+    """On this method, which does the same arithmetic for any batch."""
+    dataset = images(23)
+    made = subject(dataset, batch=batch)
+    assert counted(made, tmp_path / "j")[0] == plain(made)
+
+
+def ready(shape: tuple[int, int], name: str = "") -> Ready:
+    photo = np.zeros((*shape, 3), np.uint8)
+    return Ready(Sample(name, photo, np.zeros(shape, np.uint8)), photo)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_groups_have_one_size_and_hold_every_photo_once(most: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    photos = [ready((int(n), 8), str(i)) for i, n in enumerate(random.integers(1, 9, 60))]
+    forward = Forward.__new__(Forward)
+    forward.most = most
+    taken = 0
+
+    def given():  # type: ignore[no-untyped-def]
+        nonlocal taken
+        for photo in photos:
+            taken += 1
+            yield photo
+
+    names, handed = [], 0
+    for group in grouped(given(), forward):
+        assert len({each.photo.shape for each in group}) == 1
+        assert len(group) <= most
+        handed += len(group)
+        assert taken - handed <= 4 * most  # bounded: memory does not grow with the dataset
+        names += [each.sample.id for each in group]
+    assert sorted(names, key=int) == [str(i) for i in range(60)]
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_it_is_said(
+    subject: Callable[..., Subject], tmp_path: Path
+) -> None:
+    dataset = images(21, sizes=((40, 56),))
+    made = subject(dataset, "two-fit", batch=8)
+    with journal(tmp_path / "j", CLASSES) as book:
+        passed = count_into(book, made, range(len(dataset)), Counting(), QUIET)
+        assert book.counts(dataset.ids) == plain(made)
+    assert passed.forward == {"batch": 2, "out_of_memory": 2}  # 8, then 4, then 2 for good
+    assert "2 at a time in place of 8" in passed.warnings[0]
+
+
+def test_one_image_that_does_not_fit_is_an_error_that_says_so(
+    subject: Callable[..., Subject], tmp_path: Path
+) -> None:
+    made = subject(images(3), "none-fits", batch=4)
+    with pytest.raises(torch.OutOfMemoryError):
+        counted(made, tmp_path / "j")
+
+
+def test_other_errors_of_a_batch_are_not_taken_for_memory(
+    subject: Callable[..., Subject], tmp_path: Path
+) -> None:
+    made = subject(images(3), "raises", batch=4)
+    with pytest.raises(RuntimeError, match="the method itself is broken"):
+        counted(made, tmp_path / "j")
+    assert made.segmenter.calls == 1  # type: ignore[attr-defined]  # and it was not tried again
+
+
+def test_what_counts_as_memory() -> None:
+    assert is_out_of_memory(torch.OutOfMemoryError("x"))
+    assert is_out_of_memory(MemoryError())
+    with pytest.raises(RuntimeError) as real:
+        torch.empty(2**50)
+    assert is_out_of_memory(real.value)
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+    assert not is_out_of_memory(ValueError("not enough memory"))
+
+
+class WithBadImages(ListedDataset):
+    """Some images cannot be read."""
+
+    bad: tuple[int, ...] = ()
+
+    def sample(self, index: int) -> Sample:
+        if index in self.bad:
+            raise DataError(f"{self.ids[index]}.jpg is not a whole image")
+        return super().sample(index)
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_bad_images_are_skipped_and_named(
+    threads: int, batch: int, subject: Callable[..., Subject], tmp_path: Path
+) -> None:
+    """Damaged files, and ground truth with values that are no class, of which only counting hears."""
+    base = images(20)
+    base.all_labels[11][0, 0] = 77
+    dataset = WithBadImages(base.all_labels, base.images)
+    dataset.bad = (0, 7, 19)
+    made = subject(dataset, batch=batch)
+    with journal(tmp_path / "j", CLASSES) as book:
+        passed = count_into(book, made, range(20), Counting("skip", threads), QUIET)
+        assert [bad.id for bad in passed.skipped] == sorted(f"sample-{n}" for n in (0, 7, 11, 19))
+        assert set(book.rows) == {f"sample-{n}" for n in range(20) if n not in (0, 7, 11, 19)}
+    with pytest.raises(DataError), journal(tmp_path / "k", CLASSES) as book:
+        count_into(book, made, range(1, 20), Counting("stop", threads), QUIET)
+    if batch == 1:
+        assert set(book.rows) == {f"sample-{n}" for n in range(1, 7)}
+
+
+class Drawn(ListedDataset):
+    """As many tiny images as asked for, made when they are asked for."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__([np.zeros((2, 2), np.uint8)])
+        self.names = tuple(f"image-{index:05d}" for index in range(count))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return self.names
+
+    @property
+    def identity(self) -> str:
+        return f"drawn {len(self.names)}"
+
+    def sample(self, index: int) -> Sample:
+        labels = np.full((24, 32), index % CLASSES, np.uint8)
+        return Sample(self.names[index], np.full((24, 32, 3), index % 251, np.uint8), labels)
+
+
+class Tiny(Faulty):
+    """The same at a quarter of the input."""
+
+    def __init__(self) -> None:
+        super().__init__("none")
+        self.set_input(replace(INPUT, short_side=16, longest_side=32))
+
+
+@pytest.mark.parametrize("total", [2000, pytest.param(10_000, marks=pytest.mark.slow_proof)])
+def test_memory_stays_flat(total: int, subject: Callable[..., Subject], tmp_path: Path) -> None:
+    """Reading ahead is bounded, journal rows are sparse: what is held after all images is what was held after few."""
+    dataset = Drawn(total)
+    made = subject(dataset)
+    made.inference = Inference(
+        Tiny().eval().set_vocabulary(made.vocabulary), made.vocabulary, torch.device("cpu")
+    )
+    with journal(tmp_path / "j", CLASSES) as book:
+        count_into(book, made, range(200), Counting(threads=2), QUIET)
+        gc.collect()
+        process = psutil.Process()
+        resident = process.memory_info().rss
+        tracemalloc.start()
+        count_into(book, made, range(200, total), Counting(threads=2), QUIET)
+        gc.collect()
+        held, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        grown = process.memory_info().rss - resident
+    assert len(book.rows) == total
+    assert held < 1000 * total  # the counts themselves: 10 MB of 10,000 images
+    assert peak - held < 2 * 2**20
+    assert grown < 40 * 2**20
+
+
+def test_resized_photos_are_what_the_timed_call_makes(subject: Callable[..., Subject]) -> None:
+    """Reading resizes ahead of the forward pass; the network must see the very same numbers."""
+    made = subject(images(1))
+    sample = made.item.dataset.sample(0)
+    spec = made.segmenter.input_spec
+    one = Ready(sample, resize(sample.image, spec.resized(*sample.image.shape[:2])))
+    (labels,) = Forward(made.inference, 1).labels([one])
+    assert np.array_equal(labels, made.inference.labels(sample.image).numpy())
