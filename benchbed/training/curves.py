@@ -15,6 +15,7 @@ from benchbed.training.loss_log import FILE, read_log
 from benchbed.training.recipe import Stage
 
 FIGURES: Final = ("seen", "unseen", "hiou")
+_SMALLEST: Final = 1e-2  # losses below are drawn on a linear scale
 
 
 def write_curves(folder: Path, title: str, stages: Sequence[Stage]) -> None:
@@ -79,10 +80,13 @@ def _draw_losses(axis: Any, rows: Sequence[dict[str, Any]]) -> None:
     names = dict.fromkeys(name for row in rows for name in row if "loss" in name and "aux" not in name)
     for name in names:
         points = [(row["step"], row[name]) for row in rows if name in row]
-        steps, values = zip(*points, strict=True)
-        axis.plot(steps, values, label=name, linewidth=1.6 if name == "loss" else 0.9)
+        axis.plot(*zip(*points, strict=True), label=name, linewidth=1.6 if name == "loss" else 0.9)
     axis.set_ylabel("training loss")
-    axis.set_yscale("symlog", linthresh=1e-2)
+    values = [row[name] for row in rows for name in names if name in row]
+    if max(values, default=1.0) > 10 * max(
+        _SMALLEST, min(values, default=1.0)
+    ):  # else no decade would be marked
+        axis.set_yscale("symlog", linthresh=_SMALLEST)
     axis.legend(fontsize="small")
 
 

@@ -78,7 +78,8 @@ def device_of(processes: Processes, flag: str) -> torch.device:
     """
     if processes.world == 1 or flag == "cpu":
         return resolve_device(flag)
-    if flag == "auto" and torch.cuda.device_count() < processes.world:
+    here = int(os.environ.get("LOCAL_WORLD_SIZE") or processes.world)  # of this machine's processes
+    if flag == "auto" and torch.cuda.device_count() < here:
         return resolve_device("cpu")
     if flag in ("auto", "cuda"):
         return resolve_device(f"cuda:{processes.local}")
