@@ -342,8 +342,7 @@ def run_cli(arguments: list[str]) -> int:
 
 
 def _usage(error: click.UsageError) -> str:
-    command = error.ctx.command_path if error.ctx else "benchbed"
-    return f" (see {command} --help)"
+    return f" (see {error.ctx.command_path if error.ctx else 'benchbed'} --help)"
 
 
 def _complain(message: str, code: int) -> int:

@@ -75,6 +75,7 @@ METHOD = Method(
             build="methods.deop.model:build",
             inputs={"*": InputSpec(128, 256, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)},
             config={"size": "tiny", "short_side": 128, "longest_side": 256},
+            packaged="methods.deop:weights/tiny.safetensors",
             embedded=True,
             backbone="ResNet of five blocks with MaskFormer",
             clip="the embedded dataset's, frozen but for learned positions",

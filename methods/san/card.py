@@ -104,6 +104,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "params": (436_674_995, 9_321_650),
     },
     "tiny": {
+        "packaged": "methods.san:weights/tiny.safetensors",
         "backbone": "side network, ViT of 4 blocks 96 wide",
         "clip": "the embedded dataset's, frozen but for its position table",
         "params": (4_685_731, 588_002),

@@ -114,6 +114,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "proposals": 100,
     },
     "tiny": {
+        "packaged": "methods.simseg:weights/tiny.safetensors",
         "backbone": "ResNet of five blocks with MaskFormer",
         "clip": "the embedded dataset's, frozen",
         "params": (5_324_784, 1_218_736),

@@ -16,6 +16,7 @@ from benchbed.datasets.shapes import CLASSES
 from benchbed.datasets.shapes.random_stream import Stream
 from benchbed.input_spec import CLIP_MEAN, CLIP_STD
 from benchbed.progress import Reporter
+from benchbed.training import clip_bare
 from benchbed.training.clip_bare import bare_object
 from benchbed.training.clip_batches import GROUP, ClipBatches, RegionBatch
 from benchbed.training.clip_collages import LEAST, PATCH, cells, collage
@@ -108,8 +109,13 @@ def test_a_region_holds_its_object_to_a_great_part(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_nothing_but_clips_mean_colour_lies_around_a_bare_object(seed: int) -> None:
-    """Every pixel lies between the object's colour and the paper's: neither ground nor the other object can be seen."""
+def test_nothing_but_clips_mean_colour_lies_around_a_bare_object(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every pixel lies between the object's colour and the paper's: neither ground nor the other object can be seen, where the
+    object is not cut out roughly.
+    """
+    monkeypatch.setattr(clip_bare, "_roughly", lambda shown, _: shown)
     colour, other = np.array((250, 110, 20)), painted((0, 0, 255), 64, "disc", (255, 0, 255))
     shown = bare_object(painted(colour, 64, "disc"), other, 40, Stream.of("test bare", seed))
     pixels = (
@@ -124,6 +130,19 @@ def test_nothing_but_clips_mean_colour_lies_around_a_bare_object(seed: int) -> N
     assert share.max() == pytest.approx(1, abs=1e-3)
     assert min(share[edge].max() for edge in (0, -1)) > 0, "cut off tightly"
     assert min(share[:, edge].max() for edge in (0, -1)) > 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_rough_mask_is_near_the_outline_and_has_no_islands(seed: int) -> None:
+    shown = painted((255, 255, 255), 64, "disc").outline()
+    rough = clip_bare._roughly(shown, Stream.of("test rough", seed))
+    assert rough.any()
+    assert (rough & shown).sum() / (rough | shown).sum() > 0.6
+    assert (rough != shown).any()
+    rows, columns = np.nonzero(shown)
+    around = np.zeros_like(shown)
+    around[max(0, rows.min() - 8) : rows.max() + 9, max(0, columns.min() - 8) : columns.max() + 9] = True
+    assert not (rough & ~around).any()
 
 
 def test_some_lie_behind_others_but_never_more_than_half() -> None:

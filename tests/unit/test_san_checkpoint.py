@@ -81,7 +81,7 @@ def same_weights(one: SAN, other: SAN) -> bool:
     return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-KEYWORDS = {"side_heads": 4, "clip_resolution": 1.0, "short_side": 128, "longest_side": 256}
+KEYWORDS = {"side_heads": 4, "clip_resolution": 1.0, "short_side": 160, "longest_side": 320}
 
 
 def test_official_names_come_back_bit_for_bit(source: SAN, official: dict[str, Tensor]) -> None:

@@ -61,7 +61,7 @@ def test_pairs_name_methods_or_variants_and_the_rest_is_auto(folder: Path) -> No
     path.write_bytes(b"x")
     chosen = [choose("san"), choose("deop"), choose("maskclip", embedded=True)]
     choices = parse(f"san={path},deop/r101c-vit-b16=random", chosen)
-    assert [choices[each.label].kind for each in chosen] == ["file", "random", "random"]
+    assert [choices[each.label].kind for each in chosen] == ["file", "random", "packaged"]
 
 
 @pytest.mark.parametrize(
