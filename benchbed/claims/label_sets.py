@@ -59,7 +59,7 @@ def try_label_sets(
     failed: list[str] = []
     for length in lengths:
         try:
-            found, shares = _tried(segmenter, _names(length), photos, where)
+            found, shares = _tried(segmenter, _names(length, chosen), photos, where)
             distinct += found
             kept += shares
         except (BenchError, RuntimeError, ValueError, IndexError) as error:  # what a fixed head may do
@@ -99,9 +99,13 @@ def _build(chosen: Chosen, weights: WeightsChoice) -> Segmenter:
     return segmenter
 
 
-def _names(length: int) -> tuple[str, ...]:
-    """So many class names: COCO-Stuff's, of which there are 171, in their order."""
-    names: tuple[str, ...] = find(DATASET_GROUP, "coco-stuff").object.names
+def _names(length: int, chosen: Chosen) -> tuple[str, ...]:
+    """So many class names: COCO-Stuff's, of which there are 171, in their order; the embedded dataset's for a variant around its
+    small CLIP, to which all other words are one word, so that their classes would tie.
+    """
+    names: tuple[str, ...] = find(
+        DATASET_GROUP, "shapes" if chosen.variant.embedded else "coco-stuff"
+    ).object.names
     return tuple(names[place % len(names)] + "'" * (place // len(names)) for place in range(length))
 
 

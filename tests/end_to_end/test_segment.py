@@ -61,7 +61,18 @@ def test_every_method_gives_a_panel_and_its_labels_are_those_of_the_model(
     names = ("cat", "grass", "sky", "road", "tree", "other")
     out = tmp_path / "new" / "picture.png"
     answer = here(
-        capsys, "segment", photo, "--classes", ", ".join(names), "--methods", TINY, "--out", out, "--json"
+        capsys,
+        "segment",
+        photo,
+        "--classes",
+        ", ".join(names),
+        "--methods",
+        TINY,
+        "--weights",
+        "random",
+        "--out",
+        out,
+        "--json",
     )
     assert list(found(answer)) == TINY.split(",")
     for label, counts in found(answer).items():

@@ -51,7 +51,7 @@ def spnet() -> SPNet:
 def official(spnet: SPNet) -> Official:
     """The same tensors as `train.py` saves them."""
     state = spnet.state_dict()
-    return {official_of(name): tensor for name, tensor in state.items() if name != "words.vectors"}
+    return {official_of(name): tensor for name, tensor in state.items() if not name.startswith("words.")}
 
 
 def official_of(name: str) -> str:
