@@ -181,7 +181,7 @@ def main() -> int:
         wrong = [each.wrong for each in mine if each.wrong]
         print(f"{fault.name}: {len(mine)} times, {len(wrong)} wrong {wrong[:1]}", file=sys.stderr, flush=True)
     chosen.to.parent.mkdir(parents=True, exist_ok=True)
-    chosen.to.write_text(page(found, "python tests/end_to_end/provoke_faults.py"))
+    chosen.to.write_text(page(found, f"python tests/end_to_end/provoke_faults.py --share {chosen.share:g}"))
     return 1 if any(each.wrong for each in found) else 0
 
 

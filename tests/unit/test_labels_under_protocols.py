@@ -35,9 +35,7 @@ def test_labels_are_those_of_the_published_pipeline(index: int) -> None:
     for scene in range(SCENES):
         image = np.ascontiguousarray(published.dataset.sample(scene).image[:100, :120])
         size = image.shape[:2]
-        sizes = {each.segmenter.input_spec.resized(*size) for each in (paper, fast)}
-        if published.chosen.found.name == "san":  # its own input is 160 where the shared one is 128
-            assert len(sizes) == 2
-            continue
-        assert len(sizes) == 1
+        own, shared = paper.segmenter.input_spec, fast.segmenter.input_spec
+        assert own.resized(*size) == shared.resized(*size) or own.short_side != shared.short_side
+        fast.segmenter.input_spec = own  # where it is not the shared one, all else must still agree
         assert torch.equal(paper.inference.labels(image), fast.inference.labels(image))
