@@ -22,6 +22,7 @@ KEPT: Final = {
     "claims": "; what was measured to its end is kept: run the same command to go on",
     "run": "; what was measured is kept: run the same command to go on",
     "sweep": "; jobs go on: run the same command to watch them and to submit the rest",
+    "data get": "; what came is kept: run the same command to go on",
     "cost": "; nothing of it was recorded: run the same command again",
     "train": "; the last state is kept: run the same command with --resume to go on",
 }
@@ -241,27 +242,24 @@ def pack(folder: Path, to: Path | None) -> int:
 
 
 @main.command("list", epilog=EPILOG)
-@click.argument("what", metavar="methods|datasets|protocols")
+@click.argument("what", metavar="methods|datasets|protocols|flops")
 @JSON
 def list_(what: str, as_json: bool) -> None:
-    """List methods, datasets or protocols: where each comes from and what it still needs."""
+    """List methods, datasets or protocols: where each comes from and what it still needs; or FLOPs beside the official code's."""
     from benchbed.list_command import list_command
 
     list_command(what, as_json)
 
 
 @main.command(epilog=EPILOG)
-@click.argument("record", metavar="RECORD")
+@click.argument("name", metavar="RECORD|METHOD")
 @OUT
 @JSON
-def show(record: str, out: Path, as_json: bool) -> None:
-    """Show one record in full; RECORD is its path, its id, or the start of its id.
-
-    Accuracy under every rule, per-class IoU, cost, stages, protocol, machine.
-    """
+def show(name: str, out: Path, as_json: bool) -> None:
+    """Show one record (path, id, or its start) in full, or a METHOD[/VARIANT]: claims, traps, FLOPs beside official ones."""
     from benchbed.show_command import show_command
 
-    show_command(record, out, as_json)
+    show_command(name, out, as_json)
 
 
 @main.command(epilog=EPILOG)
@@ -334,7 +332,8 @@ def run_cli(arguments: list[str]) -> int:
     except click.UsageError as error:
         return _complain(error.format_message() + _usage(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
-        return _complain(f"interrupted{KEPT.get(arguments[0], '') if arguments else ''}", EXIT_INTERRUPTED)
+        kept = next((KEPT[words] for n in (2, 1) if (words := " ".join(arguments[:n])) in KEPT), "")
+        return _complain(f"interrupted{kept}", EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_DONE

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from benchbed.cost.conditions import Conditions, axis_number, conditions_from
-from benchbed.errors import StoreError
+from benchbed.sealed_json import Sealed, digest
 
 SCHEMA: Final = 1
 KIND: Final = "benchbed cost record"
+FORM: Final = Sealed(KIND, SCHEMA, "cost record", "benchbed cost")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class CostRecord:
 
     def __post_init__(self) -> None:
         if not self.id:
-            object.__setattr__(self, "id", hashlib.sha256(_canonical(self).encode()).hexdigest()[:12])
+            object.__setattr__(self, "id", digest(_plain(self)))
 
     def label(self, subject: str) -> str:
         """`method/variant` of a subject, without its options."""
@@ -148,10 +148,6 @@ def _plain(record: CostRecord) -> dict[str, Any]:
     return content
 
 
-def _canonical(record: CostRecord) -> str:
-    return json.dumps(_plain(record), sort_keys=True, ensure_ascii=False, allow_nan=False)
-
-
 def from_json(text: str, source: str) -> CostRecord:
     """Read a cost record back and check that nobody changed it.
 
@@ -162,38 +158,13 @@ def from_json(text: str, source: str) -> CostRecord:
     Raises:
         StoreError: not a cost record, torn, of a newer schema, or altered since it was written.
     """
-    content = _decode(text, source)
+    content = FORM.decode(text, source)
     try:
         record = _build(content)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise StoreError(
-            f"{source}: the cost record is damaged ({error!r}); delete it and measure again"
-        ) from error
-    if record.id != content.get("id"):
-        raise StoreError(
-            f"{source}: its content gives id {record.id}, but it says {content.get('id')}: it was edited after it was "
-            "written; records are immutable, restore it or measure again"
-        )
+        raise FORM.damaged(error, source) from error
+    FORM.check(record.id, content.get("id"), source)
     return record
-
-
-def _decode(text: str, source: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise StoreError(
-            f"{source}: not whole JSON ({error}); expected a cost record written by benchbed cost"
-        ) from error
-    if not isinstance(content, Mapping) or content.get("kind") != KIND:
-        raise StoreError(
-            f"{source}: not a cost record (no kind {KIND!r} in it); give a file that benchbed cost wrote"
-        )
-    schema = content.get("schema")
-    if not isinstance(schema, int) or schema > SCHEMA:
-        raise StoreError(
-            f"{source}: cost record schema {schema}, this benchbed reads up to {SCHEMA}; update benchbed to read it"
-        )
-    return dict(content)
 
 
 def _build(content: Mapping[str, Any]) -> CostRecord:

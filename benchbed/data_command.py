@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchbed import registry
-from benchbed.data_get import Getting, get, target_folder
+from benchbed.data_get import DOWNLOADS, Getting, get, target_folder
 from benchbed.datasets.dataset import Dataset, DatasetCard
 from benchbed.datasets.lacking import LackingFiles
-from benchbed.errors import EXIT_DONE, EXIT_MISSING, BenchError, UsageError
+from benchbed.errors import EXIT_DONE, EXIT_MISSING, BenchError, DataError, UsageError
 from benchbed.progress import Reporter
 from benchbed.registry import DATASET_GROUP, dataset_card
 
@@ -48,6 +48,8 @@ def _row(card: DatasetCard) -> dict[str, Any]:
     try:
         dataset = card.opened(None)
         state = f"here: {dataset.root or 'made on the fly'}, {dataset.coverage()}"
+    except DataError as error:
+        state = f"here, but cannot be read: {error}"
     except BenchError:
         by_hand = any(not each.url for each in card.archives)
         state = "not here" + (", a part to be got by hand" if by_hand else ", can be got")
@@ -77,7 +79,12 @@ def get_data(flags: GetFlags) -> int:
     if flags.split == "train":
         print(folder)
         return EXIT_DONE
-    dataset = card.opened(folder)
+    try:
+        dataset = card.opened(folder)
+    except DataError as error:
+        raise DataError(
+            f"{error}; what was unpacked before is not unpacked again: remove {folder / DOWNLOADS} to have all of it anew"
+        ) from error
     print(f"{dataset.root}")
     reporter.note(
         f"{card.name}: {dataset.coverage()}; pass --data-root {folder}, or set {ROOT} to the folder above"

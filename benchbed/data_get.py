@@ -12,7 +12,7 @@ from benchbed.download.digests import check_digests
 from benchbed.download.room import check_room
 from benchbed.download.transfer import download
 from benchbed.download.unpack import unpack
-from benchbed.errors import DataError, MissingError, UsageError
+from benchbed.errors import DataError, MissingError, StoreError, UsageError
 from benchbed.progress import Reporter
 from benchbed.registry import resolve
 
@@ -97,10 +97,15 @@ def _bring(getting: Getting, archive: Archive, reporter: Reporter) -> None:
         )
     unpack(path, getting.folder / archive.below, reporter)
     mark = _mark(getting, archive)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
-    if path.parent == mark.parent and not getting.keep:
-        path.unlink()
+    try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        if path.parent == mark.parent and not getting.keep:
+            path.unlink()
+    except OSError as error:
+        raise StoreError(
+            f"{mark} cannot be written: {error.strerror}; free space or pass another folder as --to, then run the same command"
+        ) from error
 
 
 def _place(getting: Getting, archive: Archive) -> Path | None:

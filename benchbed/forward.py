@@ -16,8 +16,15 @@ from benchbed.inference import Inference
 
 # Photos that wait for others of their size, as multiples of the batch.
 _WAITING: Final = 4
-# What torch says where a processor's memory is gone; it has no error class of its own for that.
-_NO_MEMORY: Final = ("can't allocate memory", "not enough memory")
+# What torch says where memory is gone and it has no error class for that: a processor's, and a graphics card's where not its own
+# allocator but the driver, cuBLAS or cuDNN asked for it.
+_NO_MEMORY: Final = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 @dataclass(frozen=True)

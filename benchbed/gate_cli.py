@@ -29,7 +29,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Measure the working tree against a file of --write-baseline; or a file of pytest-benchmark, with --current.",
 )
 @click.option(
-    "--current", type=_FILE, metavar="FILE", help="Of pytest-benchmark: hold it against --baseline."
+    "--current",
+    type=_FILE,
+    metavar="FILE",
+    help="Measure nothing: hold this file against --baseline, both of --write-baseline or of pytest-benchmark.",
 )
 @click.option(
     "--reference", metavar="NAME", help="With --current: a benchmark that the others are divided by."
@@ -93,7 +96,7 @@ def gate(methods: str, accept: str, **flags: Any) -> int:
     benchbed gate --against main --markdown comment.md
     benchbed gate --write-baseline results/gate.json
     benchbed gate --baseline results/gate.json
-    benchbed gate --baseline before.json --current after.json     (pytest --benchmark-json)
+    benchbed gate --baseline old.json --current new.json     (both of --write-baseline, or of pytest --benchmark-json)
     """
     from benchbed.gate_command import GateFlags, gate_command
 

@@ -13,8 +13,9 @@ from benchbed.gate.against import Measured, gate_against
 from benchbed.gate.against_baseline import damaged, gate_baseline
 from benchbed.gate.alone import measure_baseline
 from benchbed.gate.benchmark_files import gate_benchmarks, is_benchmark_file, read_benchmarks
+from benchbed.gate.between_baselines import gate_recorded
 from benchbed.gate.finding import Verdict
-from benchbed.gate.record import baseline_from, read_json, to_json
+from benchbed.gate.record import Baseline, baseline_from, read_json, to_json
 from benchbed.gate.request import EFFECT, MARGIN, GateRequest
 from benchbed.progress import Reporter
 from benchbed.record_store import write_whole
@@ -84,9 +85,11 @@ def _check(flags: GateFlags) -> None:
             f"expected one of --against REV, --baseline FILE, --write-baseline FILE; found {found}"
         )
     if flags.current is not None and flags.baseline is None:
-        raise UsageError("--current goes with --baseline, both files of pytest-benchmark")
+        raise UsageError(
+            "--current goes with --baseline, both of --write-baseline or both of pytest-benchmark"
+        )
     if flags.reference is not None and flags.current is None:
-        raise UsageError("--reference goes with --current, both files of pytest-benchmark")
+        raise UsageError("--reference goes with --current, for files of pytest-benchmark")
 
 
 def _against(name: str, flags: GateFlags, reporter: Reporter) -> Verdict:
@@ -105,15 +108,38 @@ def _by_file(flags: GateFlags, reporter: Reporter) -> Verdict:
     assert flags.baseline is not None
     content = read_json(flags.baseline, "--baseline")
     explicit = flags.margin is not None or flags.effect is not None
-    if flags.current is not None:
+    if is_benchmark_file(content):
+        if flags.current is None:
+            raise UsageError(
+                f"--baseline {flags.baseline}: of pytest-benchmark; give the newer file of it as --current FILE"
+            )
         return _benchmarks(content, flags, explicit)
+    baseline = _baseline(content, flags.baseline)
+    if flags.current is None:
+        return gate_baseline(baseline, str(flags.baseline), flags.request, explicit, reporter)
+    return _recorded(baseline, flags, explicit)
+
+
+def _baseline(content: Mapping[str, Any], path: Path) -> Baseline:
+    baseline = baseline_from(content, str(path))
+    damaged(baseline, str(path))
+    return baseline
+
+
+def _recorded(before: Baseline, flags: GateFlags, explicit: bool) -> Verdict:
+    assert flags.current is not None
+    if flags.reference is not None:
+        raise UsageError(
+            "--reference is for files of pytest-benchmark; the gate's own have a reference in them"
+        )
+    content = read_json(flags.current, "--current")
     if is_benchmark_file(content):
         raise UsageError(
-            f"--baseline {flags.baseline}: of pytest-benchmark; give the newer file of it as --current FILE"
+            f"--current {flags.current}: of pytest-benchmark, but --baseline {flags.baseline} is of --write-baseline; "
+            "give two files of one kind"
         )
-    baseline = baseline_from(content, str(flags.baseline))
-    damaged(baseline, str(flags.baseline))
-    return gate_baseline(baseline, str(flags.baseline), flags.request, explicit, reporter)
+    after = _baseline(content, flags.current)
+    return gate_recorded(before, after, (str(flags.baseline), str(flags.current)), flags.request, explicit)
 
 
 def _benchmarks(content: Mapping[str, Any], flags: GateFlags, explicit: bool) -> Verdict:

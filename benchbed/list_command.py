@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchbed import registry, weights
 from benchbed.errors import BenchError, MissingError, UsageError
-from benchbed.method_card import Method, Variant
+from benchbed.method_card import Method, OfficialFlops, Variant
 from benchbed.registry import DATASET_GROUP, METHOD_GROUP, Chosen, Found
 
 if TYPE_CHECKING:
     from benchbed.datasets.dataset import DatasetCard
 
-KINDS: Final = ("methods", "datasets", "protocols")
+KINDS: Final = ("methods", "datasets", "protocols", "flops")
 
 
 def list_command(what: str, as_json: bool) -> None:
@@ -26,7 +26,7 @@ def list_command(what: str, as_json: bool) -> None:
     """
     if what not in KINDS:
         raise UsageError(registry.unknown("kind", what, KINDS).replace(" (benchbed list kinds)", ""))
-    rows = {"methods": _methods, "datasets": _datasets, "protocols": _protocols}[what]()
+    rows = {"methods": _methods, "datasets": _datasets, "protocols": _protocols, "flops": _flops}[what]()
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
@@ -88,6 +88,31 @@ def _weights_needed(chosen: Chosen) -> str:
     if choice.kind == "random":
         return "nothing (no trained weights are shipped yet: random ones, accuracy means nothing)"
     return f"nothing ({choice.kind} weights: {choice.path})"
+
+
+def _flops() -> list[dict[str, Any]]:
+    """Every figure of official code beside ours."""
+    return [
+        _flops_row(f"{found.name}/{variant.name}", figure)
+        for found in _found(METHOD_GROUP)
+        for variant in found.object.variants
+        for figure in variant.official_flops
+    ]
+
+
+def _flops_row(label: str, figure: OfficialFlops) -> dict[str, Any]:
+    height, width = figure.size
+    proposals = f", {figure.proposals} proposals" if figure.proposals else ""
+    product = ", with the label map's product" if figure.label_map else ""
+    return {
+        "name": label,
+        "summary": f"{height} x {width} pixels, {figure.classes} classes{proposals}, text left out{product}",
+        "ours": f"{figure.ours:,.1f} GFLOPs",
+        "official": f"{figure.official:,.1f} GFLOPs",
+        "ratio": f"{figure.ratio:.3f}",
+        "source": figure.source,
+        "why": figure.why or "the same within 1 %",
+    }
 
 
 def _datasets() -> list[dict[str, Any]]:

@@ -28,6 +28,8 @@ class MethodCard:
         text_per_image: the official evaluation runs the text tower again for every image.
         only_datasets: the datasets whose classes it knows; empty for any vocabulary.
         supervised: trained with masks of every class of the dataset, so that its figures are never zero-shot results.
+        published_as: what published tables call it; the first is what reports write.
+        colour: "#rrggbb" in plots; "" for one that follows from its name.
     """
 
     name: str
@@ -45,6 +47,8 @@ class MethodCard:
     text_per_image: bool = False
     only_datasets: tuple[str, ...] = ()
     supervised: bool = False
+    published_as: tuple[str, ...] = ()
+    colour: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,38 @@ class Weights:
     source: str
     trained_on: str
     not_for: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class OfficialFlops:
+    """What the official code takes for one image beside what ours does: 1 multiply-add = 2 FLOPs, text left out.
+
+    A test (tests/parity/test_official_flops.py) counts ours anew and asks for a reason where the two differ by more than 1 %.
+
+    Attributes:
+        size: height and width of the resized image, pixels, before padding.
+        classes: in the vocabulary.
+        official: GFLOPs of the official code.
+        ours: GFLOPs of `Segmenter.segment` by benchbed's counter; with `label_map`, of the label map's product as well.
+        source: where the official figure comes from.
+        proposals: masks, each with a crop in a two-stream method; None where it proposes none.
+        label_map: the official figure holds the product that makes class scores per pixel, which ours counts apart.
+        why: what makes the difference, "" for none worth a reason.
+    """
+
+    size: tuple[int, int]
+    classes: int
+    official: float
+    ours: float
+    source: str
+    proposals: int | None = None
+    label_map: bool = False
+    why: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Ours over the official figure."""
+        return self.ours / self.official
 
 
 @dataclass(frozen=True)
@@ -84,6 +120,7 @@ class Variant:
         params: numbers of parameters, total and trainable, as `build` makes it (a test holds ours to that); None if unsaid.
         proposals: how many masks it proposes an image; `build` must then take another number as its keyword `queries`, by which
             `benchbed cost` sweeps it. None where it proposes none.
+        official_flops: figures of the official code, where there are any, beside ours.
     """
 
     name: str
@@ -100,6 +137,7 @@ class Variant:
     clip: str = ""
     params: tuple[int, int] | None = None
     proposals: int | None = None
+    official_flops: tuple[OfficialFlops, ...] = ()
 
     def config_for(self, dataset: str) -> dict[str, Any]:
         """The published keyword arguments of `build` on `dataset`."""

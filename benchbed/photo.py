@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from benchbed.datasets.image_file import DAMAGE, lost_its_end
+from benchbed.datasets.image_file import DAMAGE
+from benchbed.datasets.jpeg_end import what_is_cut_off
 from benchbed.errors import DataError
 
 # What a camera, a phone or the web gives. Not in it: EPS and PDF, for which Pillow would run a program.
@@ -43,8 +44,8 @@ def read_any_photo(path: Path) -> NDArray[np.uint8]:
         with _opened(path, content) as image:
             _check_size(path, image.size)
             _check_mode(path, image.mode)
-            if lost_its_end(content):
-                raise _damaged(path, content, "the JPEG end marker FFD9 is missing: truncated")
+            if missing := what_is_cut_off(content, image):
+                raise _damaged(path, content, missing)
             ImageOps.exif_transpose(image, in_place=True)
             return _pixels(path, image)
     except DAMAGE as error:
@@ -71,6 +72,7 @@ def _content(path: Path) -> bytes:
 
 def _opened(path: Path, content: bytes) -> Image.Image:
     Image.init()
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # somebody else in this process may have set it
     with warnings.catch_warnings():
         # Pillow warns from 89 million pixels on; the limit here is our own.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 LINE_EVERY_S: Final = 10.0
+Item = TypeVar("Item")
 
 
 Tick = Callable[[int], None]  # told how many steps of a task are finished
@@ -42,6 +43,14 @@ class Reporter:
         else:
             yield self._lines(name, total, done, at_most_s)
 
+    def each(self, name: str, items: Sequence[Item]) -> Iterator[Item]:
+        """The items, one step each; without a terminal nothing is told of what is done before the first line is due."""
+        if self.console.is_terminal:
+            with self.task(name, len(items)) as tick:
+                yield from _told(items, tick)
+        else:
+            yield from _told(items, self._lines(name, len(items), 0, math.inf, brief=True))
+
     def _bar(self, name: str, total: int, done: int) -> Iterator[Tick]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(
@@ -50,13 +59,13 @@ class Reporter:
             task = progress.add_task(name, total=total, completed=done)
             yield lambda finished: progress.update(task, completed=finished)
 
-    def _lines(self, name: str, total: int, done: int, at_most_s: float) -> Tick:
+    def _lines(self, name: str, total: int, done: int, at_most_s: float, brief: bool = False) -> Tick:
         start = last = time.monotonic()
 
         def tick(finished: int) -> None:
             nonlocal last
             now = time.monotonic()
-            if now - last < LINE_EVERY_S and finished < total:
+            if now - last < LINE_EVERY_S and (finished < total or (brief and last == start)):
                 return
             last = now
             rate = (finished - done) / max(now - start, 1e-9)
@@ -66,3 +75,9 @@ class Reporter:
             self.note(f"{name}: {finished} of {total}{rest}")
 
         return tick
+
+
+def _told(items: Sequence[Item], tick: Tick) -> Iterator[Item]:
+    for finished, item in enumerate(items, 1):
+        yield item
+        tick(finished)

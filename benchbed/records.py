@@ -5,18 +5,18 @@ Every accuracy number is derived from `counts`, every time from raw samples; not
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from benchbed.errors import StoreError
 from benchbed.metrics.counts import Counts
 from benchbed.packed_array import pack, unpack
+from benchbed.sealed_json import Sealed, digest
 
 SCHEMA: Final = 1
 KIND: Final = "benchbed record"
+FORM: Final = Sealed(KIND, SCHEMA, KIND, "benchbed run")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Record:
 
     def __post_init__(self) -> None:
         if not self.id:
-            object.__setattr__(self, "id", _digest(_plain(self)))
+            object.__setattr__(self, "id", digest(_plain(self)))
 
     @property
     def random_weights(self) -> bool:
@@ -80,15 +80,10 @@ def _plain(record: Record) -> dict[str, Any]:
     return content
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
-
-
 def _id_of(content: Mapping[str, Any]) -> str:
     """The id that a file's content gives. Its counts stay packed: packing them anew costs most of a reading's time, and
     another zlib may pack them otherwise."""
-    return _digest({name: value for name, value in content.items() if name not in ("kind", "id")})
+    return digest({name: value for name, value in content.items() if name not in ("kind", "id")})
 
 
 def _pack_counts(counts: Counts) -> dict[str, Any]:
@@ -110,41 +105,13 @@ def from_json(text: str, source: str) -> Record:
     Raises:
         StoreError: not a record, torn, of a newer schema, or altered since it was written.
     """
-    content = _decode(text, source)
-    _check_schema(content, source)
+    content = FORM.decode(text, source)
     try:
         record, found = _build(content), _id_of(content)
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(
-            f"{source}: the record is damaged ({error!r}); delete it and measure again"
-        ) from error
-    if found != record.id:
-        raise StoreError(
-            f"{source}: its content gives id {found}, but it says {record.id}: it was edited after it was written; "
-            "records are immutable, restore it or measure again"
-        )
+        raise FORM.damaged(error, source) from error
+    FORM.check(found, record.id, source)
     return record
-
-
-def _decode(text: str, source: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise StoreError(
-            f"{source}: not whole JSON ({error}); expected a record written by benchbed run"
-        ) from error
-    if not isinstance(content, Mapping) or content.get("kind") != KIND:
-        raise StoreError(
-            f"{source}: not a benchbed record (no kind {KIND!r} in it); give the path of a record"
-        )
-    return dict(content)
-
-
-def _check_schema(content: dict[str, Any], source: str) -> None:
-    if not isinstance(content.get("schema"), int) or content["schema"] > SCHEMA:
-        raise StoreError(
-            f"{source}: record schema {content.get('schema')}, this benchbed reads up to {SCHEMA}; update benchbed to read it"
-        )
 
 
 def _build(content: dict[str, Any]) -> Record:

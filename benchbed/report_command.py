@@ -51,8 +51,8 @@ def report_command(flags: ReportFlags) -> int:
     _check_names("--table", flags.tables, PRESETS)
     _check_names("--format", flags.formats, dict.fromkeys(PARTS))
     _check_flags(flags)
-    report = make_report(flags.sources or (Path(DEFAULT_FOLDER),), _tables(flags))
     reporter = Reporter()
+    report = make_report(flags.sources or (Path(DEFAULT_FOLDER),), _tables(flags), reporter)
     for problem in report.problems:
         reporter.note(f"benchbed: {problem}")
     if flags.check and flags.to is not None:
@@ -60,10 +60,10 @@ def report_command(flags: ReportFlags) -> int:
     if flags.to is None:
         _print(report, flags.formats)
     else:
-        written = write_report(report, flags.to, flags.formats or WHOLE)
+        written = write_report(report, flags.to, flags.formats or WHOLE, reporter)
         page = f"; open {flags.to / PAGE}" if flags.to / PAGE in written else ""
         reporter.note(f"{len(written)} files of {len(report.rows)} records in {flags.to}{page}")
-    return EXIT_PARTIAL if report.collection.skipped else EXIT_DONE
+    return EXIT_PARTIAL if report.skipped else EXIT_DONE
 
 
 def _tables(flags: ReportFlags) -> tuple[str, ...]:
@@ -113,4 +113,4 @@ def _check(report: Report, folder: Path, reporter: Reporter) -> int:
     if found:
         sources = " ".join(f"--from {path}" for path in report.sources)
         reporter.note(f"benchbed: {folder} is out of date; run: benchbed report {sources} --to {folder}")
-    return EXIT_PARTIAL if found or report.collection.skipped else EXIT_DONE
+    return EXIT_PARTIAL if found or report.skipped else EXIT_DONE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchbed.errors import EXIT_DONE, UsageError
 from benchbed.progress import Reporter
 from benchbed.record_store import RecordStore
-from benchbed.report.summary import summary
+from benchbed.report.summary import paired_latencies, summary
 
 if TYPE_CHECKING:
     from benchbed.counting_pass import OnBadImage
@@ -121,6 +121,7 @@ def _tell(outcome: Outcome, flags: RunFlags, reporter: Reporter) -> None:
         _print_json(
             {
                 "records": [{"path": str(path), **summary(record)} for record, path in outcome.records],
+                "paired": paired_latencies([record for record, _ in outcome.records]),
                 "failures": [
                     {"item": failure.item, "message": failure.message} for failure in outcome.failures
                 ],

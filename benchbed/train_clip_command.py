@@ -12,6 +12,9 @@ def train_clip_command(flags: ClipFlags) -> int:
     Raises:
         BenchError: the training cannot begin, or stopped before its end.
     """
+    from benchbed.training.allocation import keep_memory
+
+    keep_memory()  # before torch is imported
     from benchbed.quiet import quiet_libraries
 
     with quiet_libraries():

@@ -23,6 +23,9 @@ def train_command(request: TrainRequest, dry_run: bool, as_json: bool) -> int:
     Raises:
         BenchError: the training cannot begin, or stopped before its end.
     """
+    from benchbed.training.allocation import keep_memory
+
+    keep_memory()  # before torch is imported
     from benchbed.quiet import quiet_libraries
     from benchbed.training.processes import from_environment
 

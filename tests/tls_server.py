@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +26,7 @@ class Served:
         statuses: answered in place of a file, one after the other; then files are served.
         ranges: whether `Range` is honoured.
         redirect: where all requests are sent, or "".
+        when_cut: called in the server's thread each time a connection has been broken.
         asked: (path, Range header or "") of each request.
     """
 
@@ -36,6 +37,7 @@ class Served:
     statuses: list[int] = field(default_factory=list)
     ranges: bool = True
     redirect: str = ""
+    when_cut: Callable[[], object] = lambda: None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -115,6 +117,7 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
             if served.cut_after:
                 self.wfile.write(rest[: served.cut_after.pop(0)])
                 self.wfile.flush()
+                served.when_cut()
                 self.close_connection = True
             else:
                 self.wfile.write(rest)

@@ -9,6 +9,7 @@ from benchbed.claims.claim import Claim
 from benchbed.cost.scaling import FAR, Law, fit_laws, where_ratio
 from benchbed.cost.statistics import Estimate
 from benchbed.cost_records import CostRecord, law_samples
+from benchbed.report.law_words import law_words
 
 STEP: Final = 1e-3  # relative: on which side of a crossing the ratio is the larger one
 
@@ -67,13 +68,11 @@ def ratio_at(ours: Law, theirs: Law, x: float) -> float:
 
 def _law_text(ours: Law, theirs: Law, axis: str) -> str:
     """Both laws, ms an image."""
-    return f"ms = {law_words(ours, axis)} against {law_words(theirs, axis)}"
+    return f"ms = {_words(ours, axis)} against {_words(theirs, axis)}"
 
 
-def law_words(law: Law, axis: str) -> str:
-    """A law in words, e.g. "3,150 + 0.4 n"."""
-    words = [f"{law.coefficients[0].value:,.4g}"]
-    powers = ("", " n", " n^2")
-    for power, each in zip(powers[1:], law.coefficients[1:], strict=False):
-        words.append(f"{'-' if each.value < 0 else '+'} {abs(each.value):,.4g}{power}")
-    return " ".join(words) + (f" (n: {axis})" if law.kind != "constant" else "")
+def _words(law: Law, axis: str) -> str:
+    """A law in words, e.g. "3,150 + 0.4 n (n: proposals)"."""
+    return law_words(law, symbol="n", square="^2", digits=4) + (
+        f" (n: {axis})" if law.kind != "constant" else ""
+    )

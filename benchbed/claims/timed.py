@@ -232,7 +232,7 @@ def machine_words(environment: dict[str, Any], threads: int) -> str:
     return (
         str(gpu.get("name", "a CUDA device"))
         if on_gpu
-        else f"{environment.get('cpu', 'a processor')}, {threads} threads"
+        else f"{environment.get('cpu', 'a processor')}, {threads} thread{'s' if threads != 1 else ''}"
     )
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
 from benchbed.errors import StoreError
 from benchbed.record_store import write_whole
+from benchbed.sealed_json import Sealed, digest
 
 SCHEMA: Final = 1
 KIND: Final = "benchbed label-set trial"
+FORM: Final = Sealed(KIND, SCHEMA, "label-set trial", "benchbed claims")
 FOLDER: Final = "trials"
 
 
@@ -51,8 +51,7 @@ class Trial:
         for name in ("lengths", "distinct", "kept", "failed"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.id:
-            content = json.dumps(self.content(), sort_keys=True, ensure_ascii=False, allow_nan=False)
-            object.__setattr__(self, "id", hashlib.sha256(content.encode()).hexdigest()[:12])
+            object.__setattr__(self, "id", digest(self.content()))
 
     def content(self) -> dict[str, Any]:
         """Plain values of all fields but the id."""
@@ -84,27 +83,18 @@ def read_trial(path: Path) -> Trial:
         StoreError: torn, foreign, of a newer schema, or altered since it was written.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise StoreError(
-            f"{path}: not whole JSON ({error}); expected a trial that benchbed claims wrote"
+            f"{path}: cannot be read ({error}); give a folder that benchbed claims wrote"
         ) from error
-    if not isinstance(content, Mapping) or content.get("kind") != KIND:
-        raise StoreError(f"{path}: not a label-set trial; give a folder that benchbed claims wrote")
-    if not isinstance(content.get("schema"), int) or content["schema"] > SCHEMA:
-        raise StoreError(
-            f"{path}: trial schema {content.get('schema')}, this benchbed reads up to {SCHEMA}; update it"
-        )
+    content = FORM.decode(text, str(path))
     known = {each.name for each in fields(Trial)} - {"id"}
     try:
         trial = Trial(**{name: value for name, value in content.items() if name in known})
     except TypeError as error:
-        raise StoreError(f"{path}: the trial is damaged ({error}); delete it and measure again") from error
-    if trial.id != content.get("id"):
-        raise StoreError(
-            f"{path}: its content gives id {trial.id}, but it says {content.get('id')}: it was edited after it was written; "
-            "trials are immutable, restore it or measure again"
-        )
+        raise FORM.damaged(error, str(path)) from error
+    FORM.check(trial.id, content.get("id"), str(path))
     return trial
 
 

@@ -32,6 +32,7 @@ def who(contestant: Contestant, protocol: str) -> dict[str, Any]:
         "variant": chosen.variant.name,
         "from": chosen.found.distribution,
         "family": chosen.method.card.family,
+        "colour": chosen.method.card.colour,
         "options": contestant.options.as_dict(),
         "weights": {**contender.weights.as_dict(), "sha256": contestant.sha256},
         "config": contestant.config,

@@ -1,9 +1,9 @@
 """How time grows with proposals, classes, pixels or batch: fitted laws, and where one method overtakes another. Numpy alone.
 
-A law is t(x) = a, a + b x or a + b x + c x^2, fitted to the medians of the samples by least squares of the *relative* misfit,
-because timing noise is proportional to the time. Intervals come from a bootstrap over rounds: every replicate draws
-rounds, takes medians and fits anew, with the same draw for all laws of a call, so that a drift that fell on all of a round
-alike cancels where two laws are compared.
+A law is fitted to the medians of the samples by least squares of the *relative* misfit, because timing noise is proportional to
+the time (`benchbed.cost.law_forms`); its form follows from the noise and from leave-one-out (`benchbed.cost.law_choice`).
+Intervals come from a bootstrap over rounds: every replicate draws rounds, takes medians and fits anew, with the same draw for
+all laws of a call, so that a drift that fell on all of a round alike cancels where two laws are compared.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchbed.cost.law_choice import choose, shape_noise
+from benchbed.cost.law_forms import NAMES, Array, Kind, least_squares, numbers_of, places_of, values
 from benchbed.cost.statistics import CONFIDENCE, Estimate
 
-Array = NDArray[np.float64]
 Samples = Mapping[float, Sequence[float]]
-Kind = Literal["constant", "linear", "quadratic"]
 
 REPLICATES: Final = 1000  # 25 of them lie beyond each end of a 95 % interval
-KINDS: Final[tuple[Kind, ...]] = ("constant", "linear", "quadratic")
-# Akaike's criterion must fall by more than this for one more coefficient: below 2 "the evidence for both is substantial"
-# (Burnham and Anderson, Model Selection and Multimodel Inference, 2002, section 2.6).
-WORTH: Final = 2.0
 FAR: Final = 10.0  # beyond this many times the measured range, a crossing is no statement
-NOISE: Final = 0.005  # relative: a misfit below half a percent is nobody's evidence for a further term
+NEAREST: Final = 1e-6  # of that reach: below it nothing crosses that anyone could measure
+STEPS: Final = 2000  # on a log scale between the two; between neighbours a law is straight enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +33,13 @@ class Law:
     """t(x) in the unit of its samples.
 
     Attributes:
-        kind: which form was worth its coefficients.
-        coefficients: a, b, c; as many as the form has.
+        kind: which form was worth its numbers.
+        coefficients: the form's own numbers, in the order of `benchbed.cost.law_forms.NAMES`.
         low_x, high_x: the range that was measured.
         misfit: the largest relative distance between a median and the law.
         points: how many x were measured.
-        replicates: [R, 3] coefficients of the bootstrap, the absent ones 0.
-        fit: [3] coefficients of all rounds, the absent ones 0.
+        replicates: [R, 3] numbers of the bootstrap, as `least_squares` gives them.
+        fit: [3] numbers of all rounds.
     """
 
     kind: Kind
@@ -54,18 +51,27 @@ class Law:
     replicates: Array
     fit: Array
 
+    @property
+    def terms(self) -> dict[str, Estimate]:
+        """By name: a, b, c of a + b x + c x^2, or a, p of a x^p."""
+        return dict(zip(NAMES[self.kind], self.coefficients, strict=True))
+
+    @property
+    def rounds(self) -> int:
+        """How many it rests on."""
+        return self.coefficients[0].samples
+
     def at(self, x: float) -> Estimate:
         """The law's value at x with its interval."""
-        powers = np.array([1.0, x, x * x])
-        rounds = self.coefficients[0].samples
-        return _estimate(float(self.fit @ powers), self.replicates @ powers, rounds)
+        place = np.array([x])
+        fit, replicates = (values(self.kind, each, place)[..., 0] for each in (self.fit, self.replicates))
+        return _estimate(float(fit), replicates, self.rounds)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values; a is the time at x = 0, b a unit of x, c a square."""
-        names = dict(zip("abc", self.coefficients, strict=False))
+        """Plain values; a is the time at x = 0, b a unit of x, c a square; of a power, a at x = 1 and the exponent p."""
         return {
             "kind": self.kind,
-            **{name: _plain(each) for name, each in names.items()},
+            **{name: _plain(each) for name, each in self.terms.items()},
             "range": [self.low_x, self.high_x],
             "points": self.points,
             "misfit": self.misfit,
@@ -116,64 +122,25 @@ def _fit(points: Samples, draws: NDArray[np.int64]) -> Law:
     table = np.array([points[x] for x in xs], dtype=np.float64)  # [X, rounds]
     if not (np.isfinite(table).all() and (table > 0).all()):
         raise ValueError("samples must be positive and finite")
+    rounds = draws.shape[1]
     medians = np.median(table, axis=1)
-    kind = _choose(xs, medians)
-    fit = _least_squares(xs, medians[:, None], kind)[:, 0]
     resampled = np.median(table[:, draws], axis=2)  # [X, R]
-    replicates = _least_squares(xs, resampled, kind).T
-    terms = KINDS.index(kind) + 1
+    kind = choose(xs, medians, shape_noise(resampled if rounds > 1 else resampled[:, :1]))
+    fit = least_squares(xs, medians[:, None], kind)[:, 0]
+    replicates = least_squares(xs, resampled, kind).T
     return Law(
         kind=kind,
         coefficients=tuple(
-            _estimate(float(fit[i]), replicates[:, i], draws.shape[1], positive=False) for i in range(terms)
+            _estimate(value, replicates[:, place], rounds, positive=False)
+            for value, place in zip(numbers_of(kind, fit), places_of(kind), strict=True)
         ),
         low_x=float(xs[0]),
         high_x=float(xs[-1]),
-        misfit=float(np.max(np.abs(_values(fit, xs) / medians - 1))),
+        misfit=float(np.max(np.abs(values(kind, fit, xs) / medians - 1))),
         points=len(xs),
         replicates=replicates,
         fit=fit,
     )
-
-
-def _choose(xs: Array, medians: Array) -> Kind:
-    """The form with the lowest corrected Akaike criterion; more points than coefficients are needed to judge one."""
-    if len(xs) == 1:
-        return "constant"
-    if len(xs) == 2:
-        return "linear"
-    best: Kind = "constant"
-    lowest = math.inf
-    for kind in KINDS:
-        terms, n = KINDS.index(kind) + 1, len(xs)
-        if n <= terms:  # it would go through every point, whatever they are
-            break
-        fit = _least_squares(xs, medians[:, None], kind)[:, 0]
-        variance = float(np.mean((_values(fit, xs) / medians - 1) ** 2)) + NOISE**2
-        spare = max(n - terms - 1, 1)
-        score = n * math.log(variance) + 2 * terms + 2 * terms * (terms + 1) / spare
-        if score < lowest - WORTH:
-            best, lowest = kind, score
-    return best
-
-
-def _least_squares(xs: Array, ys: Array, kind: Kind) -> Array:
-    """[3, R] coefficients of R curves [X, R], by relative misfit."""
-    terms = KINDS.index(kind) + 1
-    scale = max(float(np.max(xs)), 1.0)
-    powers = np.stack([(xs / scale) ** power for power in range(terms)], axis=1)  # [X, terms]
-    found = np.zeros((3, ys.shape[1]))
-    weighted = powers[None] / ys.T[:, :, None]  # [R, X, terms]
-    normal = np.einsum("rxi,rxj->rij", weighted, weighted)
-    right = weighted.sum(axis=1)
-    solved = np.einsum("rij,rj->ri", np.linalg.pinv(normal, hermitian=True), right)
-    found[:terms] = solved.T / (scale ** np.arange(terms))[:, None]
-    return found
-
-
-def _values(fit: Array, xs: Array) -> Array:
-    values: Array = fit[0] + fit[1] * xs + fit[2] * xs * xs
-    return values
 
 
 def _estimate(value: float, replicates: Array, samples: int, positive: bool = True) -> Estimate:
@@ -194,17 +161,17 @@ def crossings(first: Law, second: Law) -> list[Crossing]:
     return [
         Crossing(
             x=_crossing_interval(first, second, 1.0, x),
-            below="first" if _values(first.fit - second.fit, np.array([x * 0.999]))[0] < 0 else "second",
+            below="first" if _apart(first, second, 1.0, x * 0.999) < 0 else "second",
             inside=max(_low(first), _low(second)) <= x <= _high(first, second),
-            share=_share(first, second, 1.0, x),
+            share=float(np.mean(np.isfinite(_nearest_roots(first, second, 1.0, x)))),
         )
-        for x in _roots(first.fit - second.fit, _reach(first, second))
+        for x in _roots(first, second, 1.0)
     ]
 
 
 def where_ratio(first: Law, second: Law, factor: float) -> Estimate | None:
     """The least x at which the first takes `factor` times as long as the second; None where it does within no reach."""
-    roots = _roots(first.fit - factor * second.fit, _reach(first, second))
+    roots = _roots(first, second, factor)
     return _crossing_interval(first, second, factor, roots[0]) if roots else None
 
 
@@ -217,45 +184,61 @@ def _high(first: Law, second: Law) -> float:
     return min(law.high_x if law.points > 1 else math.inf for law in (first, second))
 
 
-def _reach(first: Law, second: Law) -> float:
-    return FAR * max(law.high_x for law in (first, second))
+def _places(first: Law, second: Law) -> Array:
+    """[X] where the two are compared, closer together where x is small."""
+    reach = FAR * max(law.high_x for law in (first, second))
+    return np.geomspace(NEAREST * reach, reach, STEPS)
 
 
-def _roots(coefficients: Array, reach: float) -> list[float]:
-    """Positive roots of a + b x + c x^2 up to `reach`, rising."""
-    trimmed = np.trim_zeros(coefficients, "b")
-    if len(trimmed) < 2:
-        return []
-    found = np.roots(trimmed[::-1])
-    real = found[np.abs(found.imag) < 1e-9].real
-    return sorted(float(x) for x in real if 0 < x <= reach)
+def _apart(first: Law, second: Law, factor: float, x: float) -> float:
+    """The first less `factor` times the second, at x."""
+    return first.at(x).value - factor * second.at(x).value
 
 
-def _nearest_roots(first: Law, second: Law, factor: float, x: float) -> list[float]:
-    """Of each replicate, the root nearest to x; NaN where it has none."""
-    reach = _reach(first, second)
-    nearest = []
-    for row in first.replicates - factor * second.replicates:
-        roots = _roots(row, reach)
-        nearest.append(min(roots, key=lambda root: abs(root - x)) if roots else math.nan)
+def _differences(first: Law, second: Law, factor: float, xs: Array, replicates: bool) -> Array:
+    """[R, X] the first less `factor` times the second: of all rounds (R = 1), or of each replicate."""
+    one, other = (
+        values(law.kind, law.replicates if replicates else law.fit[None], xs) for law in (first, second)
+    )
+    found: Array = one - factor * other
+    return found
+
+
+def _meetings(heights: Array, xs: Array) -> Array:
+    """[R, X - 1] where each curve crosses 0 between neighbours, NaN where it does not; exact for straight ones."""
+    left, right = heights[:, :-1], heights[:, 1:]
+    crosses = (left < 0) != (right < 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        met = xs[:-1] + (xs[1:] - xs[:-1]) * left / (left - right)
+    return np.where(crosses, met, math.nan)
+
+
+def _roots(first: Law, second: Law, factor: float) -> list[float]:
+    """Rising; by all rounds."""
+    xs = _places(first, second)
+    met = _meetings(_differences(first, second, factor, xs, replicates=False), xs)[0]
+    return [float(x) for x in met[np.isfinite(met)]]
+
+
+def _nearest_roots(first: Law, second: Law, factor: float, x: float) -> Array:
+    """[R] of each replicate, the root nearest to x; NaN where it has none."""
+    xs = _places(first, second)
+    met = _meetings(_differences(first, second, factor, xs, replicates=True), xs)
+    distance = np.where(np.isfinite(met), np.abs(met - x), math.inf)
+    nearest: Array = met[np.arange(len(met)), distance.argmin(axis=1)]
     return nearest
-
-
-def _share(first: Law, second: Law, factor: float, x: float) -> float:
-    return float(np.mean(np.isfinite(_nearest_roots(first, second, factor, x))))
 
 
 def _crossing_interval(first: Law, second: Law, factor: float, x: float) -> Estimate:
     """Percentiles over replicates; one that does not meet counts as meeting below or above everything, on its side."""
-    roots = np.array(_nearest_roots(first, second, factor, x))
-    difference = first.replicates - factor * second.replicates
-    slope = float((first.fit - factor * second.fit) @ np.array([0.0, 1.0, 2 * x]))
-    ahead = difference @ np.array([1.0, x, x * x])  # above 0 where the first is already the dearer one at x
+    if first.rounds < 2:
+        return Estimate(x, 0.0, math.inf, first.rounds)
+    roots = _nearest_roots(first, second, factor, x)
+    here = np.array([x])
+    ahead = _differences(first, second, factor, here, replicates=True)[:, 0]  # above 0: the first is dearer
+    rising = _apart(first, second, factor, x * 1.001) > _apart(first, second, factor, x * 0.999)
     missing = ~np.isfinite(roots)
-    roots[missing] = np.where(ahead[missing] * slope > 0, 0.0, math.inf)
-    samples = first.coefficients[0].samples
-    if samples < 2:
-        return Estimate(x, 0.0, math.inf, samples)
+    roots[missing] = np.where((ahead[missing] > 0) == rising, 0.0, math.inf)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(roots, [tail, 100 - tail], method="nearest")
-    return Estimate(x, float(low), float(high), samples)
+    return Estimate(x, float(low), float(high), first.rounds)

@@ -7,12 +7,23 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from benchbed.datasets.archive import Archive
-from benchbed.datasets.coco_stuff_classes import MASKCLIP_NAMES, NAMES, SEEN
+from benchbed.datasets.coco_stuff_classes import MASKCLIP_NAMES, NAMES, NEVER, RAW, SEEN
 from benchbed.datasets.dataset import DatasetCard
 
 if TYPE_CHECKING:
-    from benchbed.datasets.coco_stuff_reader import CocoStuffDataset
+    from benchbed.datasets.pair_reader import PairDataset
 
+PAGE: Final = "https://github.com/nightrome/cocostuff#downloads"
+# Photos and label maps below the data root, for split "val" or "train".
+LAYOUTS: Final = (
+    ("{}2017", "stuffthingmaps/{}2017"),  # zsseg, ZegFormer, SAN: the archives unpacked side by side
+    ("images/{}2017", "annotations/{}2017"),  # nightrome/cocostuff's README, mmsegmentation
+    ("images/{}2017", "stuffthingmaps/{}2017"),
+    ("{}_img", "{}_label"),  # the sample images of NVlabs/SPADE
+)
+# Images of COCO 2017, which COCO-Stuff 164k labels.
+FULL_SIZES: Final = {"val": 5000, "train": 118287}
+_EXPECTED: Final = f"a raw COCO-Stuff id, 0 to 181 without {', '.join(map(str, NEVER))}, which never occur, or 255 (unlabelled)"
 _BUCKET: Final = "https://s3.amazonaws.com/images.cocodataset.org/zips"
 
 # SAN's and zsseg's register files have the official names, MaskCLIP's prompt_engineering.py its own; others do not say.
@@ -21,12 +32,12 @@ DATASET: Final = DatasetCard(
     title="COCO-Stuff 164k val2017, 171 classes, 156 seen / 15 unseen",
     names=NAMES,
     seen=SEEN,
-    full_size=5000,
+    full_size=FULL_SIZES["val"],
     split="val",
     open="benchbed.datasets.coco_stuff:open_val",
     open_train="benchbed.datasets.coco_stuff:open_train",
     source=(
-        "https://github.com/nightrome/cocostuff#downloads : val2017.zip (1 GB), train2017.zip (18 GB, for training), "
+        f"{PAGE} : val2017.zip (1 GB), train2017.zip (18 GB, for training), "
         "stuffthingmaps_trainval2017.zip (659 MB)"
     ),
     layout=(
@@ -72,7 +83,7 @@ DATASET: Final = DatasetCard(
         ),
         Archive(
             file="stuffthingmaps_trainval2017.zip",
-            page="https://github.com/nightrome/cocostuff#downloads",
+            page=PAGE,
             what="label maps of train2017 and val2017",
             about_mb=659,
             below="stuffthingmaps",
@@ -83,7 +94,7 @@ DATASET: Final = DatasetCard(
 )
 
 
-def open_val(data_root: Path | None) -> CocoStuffDataset:
+def open_val(data_root: Path | None) -> PairDataset:
     """Open the images of val2017 that are there.
 
     Args:
@@ -97,16 +108,27 @@ def open_val(data_root: Path | None) -> CocoStuffDataset:
     return _opened(data_root, "val")
 
 
-def open_train(data_root: Path | None) -> CocoStuffDataset:
+def open_train(data_root: Path | None) -> PairDataset:
     """Open the images of train2017 that are there, with the labels of all 171 classes; as `open_val`."""
     return _opened(data_root, "train")
 
 
-def _opened(data_root: Path | None, split: str) -> CocoStuffDataset:
-    from benchbed.datasets.coco_stuff_folder import find_coco_stuff
+def _opened(data_root: Path | None, split: str) -> PairDataset:
+    from benchbed.datasets.label_rule import LabelRule
+    from benchbed.datasets.pair_folder import PairLayout
+    from benchbed.datasets.pair_reader import PairDataset, Part
+    from benchbed.datasets.pair_search import find_pairs
 
-    folder = find_coco_stuff(data_root, split)
-    # Only now: `benchbed list` asks without data, and need not wait for the reader's imports.
-    from benchbed.datasets.coco_stuff_reader import CocoStuffDataset
+    rule = LabelRule({255: 255} | {raw: label for label, raw in enumerate(RAW)}, _EXPECTED)
+    layouts = [PairLayout(images.format(split), masks.format(split), rule) for images, masks in LAYOUTS]
+    name = f"{split}2017"
+    part = Part(name, FULL_SIZES[split], f"coco-stuff 164k {name}", named=split != DATASET.split)
+    folder = find_pairs(data_root, DATASET, ("coco",), layouts, _how_to_get(split))
+    return PairDataset(DATASET, folder, part)
 
-    return CocoStuffDataset(folder)
+
+def _how_to_get(split: str) -> str:
+    return (
+        f"get {split}2017.zip and stuffthingmaps_trainval2017.zip from {PAGE}, unpack the first in a folder and the second "
+        "in its subfolder stuffthingmaps, and pass that folder as --data-root"
+    )

@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
+from benchbed.datasets.jpeg_end import what_is_cut_off
 from benchbed.errors import DataError
 
 # What PIL raises on damaged content: SyntaxError for a broken PNG, EOFError for a cut header, and so on.
@@ -24,10 +25,6 @@ DAMAGE: Final = (
     zlib.error,
     Image.DecompressionBombError,
 )
-# ISO/IEC 10918-1, table B.1. Both are unmistakable in a stream: an FF byte inside entropy-coded data is
-# followed by 00.
-_START_OF_SCAN: Final = b"\xff\xda"
-_END_OF_IMAGE: Final = b"\xff\xd9"
 
 
 def read_content(path: Path) -> bytes:
@@ -57,28 +54,34 @@ def damaged(path: Path, content: bytes, reason: object) -> DataError:
     )
 
 
+def opened(content: bytes) -> Image.Image:
+    """PIL's picture of a file's bytes, which will not be filled up with grey where it is cut off.
+
+    That is PIL's own way, unless somebody else in this process has set `LOAD_TRUNCATED_IMAGES`, which holds for all.
+
+    Raises:
+        one of DAMAGE: no image.
+    """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return Image.open(io.BytesIO(content))
+
+
 def read_photo(path: Path) -> NDArray[np.uint8]:
     """Decode a photo to [H, W, 3] uint8 RGB; grey photos get three equal channels.
 
     An EXIF orientation is applied, as detectron2's `read_image` and mmcv's `imread` do (photos of PASCAL VOC
-    carry none). A JPEG without its end marker is refused whatever PIL's global `LOAD_TRUNCATED_IMAGES` says:
-    decoders fill the missing part with grey, and accuracy on grey would look like a result.
+    carry none). A JPEG whose data end early is refused, with an end marker or without: decoders fill the missing part with
+    grey, and accuracy on grey would look like a result.
 
     Raises:
         DataError: the file is missing, empty, truncated or no image; the message names it.
     """
     content = read_content(path)
-    if lost_its_end(content):
-        raise damaged(path, content, "truncated, the JPEG end marker FFD9 is missing")
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with opened(content) as image:
+            if missing := what_is_cut_off(content, image):
+                raise damaged(path, content, missing)
             ImageOps.exif_transpose(image, in_place=True)
             return np.array(image.convert("RGB"))
     except DAMAGE as error:
         raise damaged(path, content, error) from error
-
-
-def lost_its_end(content: bytes) -> bool:
-    """A JPEG whose last scan is never closed: cut off, or its tail was never written and reads as zeros."""
-    scan = content.rfind(_START_OF_SCAN)
-    return content.startswith(b"\xff\xd8") and content.find(_END_OF_IMAGE, max(scan, 0)) < 0

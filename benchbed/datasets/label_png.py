@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchbed.datasets.image_file import DAMAGE, damaged, read_content
+from benchbed.datasets.image_file import DAMAGE, damaged, opened, read_content
 from benchbed.errors import DataError
 
 # PNG specification, section 11.2.1: after 8 bytes of signature, 8 of chunk head and 8 of image size.
@@ -44,9 +43,9 @@ def read_label_png(path: Path) -> LabelPng:
     """
     content = read_content(path)
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with opened(content) as image:
             image.verify()  # leaves the image unusable, hence the second opening
-        with Image.open(io.BytesIO(content)) as image:
+        with opened(content) as image:
             _check_kind(path, image, content)
             indices = np.array(image)
             palette = image.getpalette() if image.mode == "P" else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +10,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from benchbed.datasets.image_file import DAMAGE, damaged, read_content
+from benchbed.datasets.image_file import DAMAGE, damaged, opened, read_content
 from benchbed.datasets.label_png import label_table, read_label_png, to_labels
 from benchbed.errors import DataError
 
@@ -91,7 +89,7 @@ def read_wide(path: Path) -> NDArray[np.uint16]:
     """
     content = read_content(path)
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with opened(content) as image:
             kind, mode = image.format, image.mode
             values = np.array(image)
     except DAMAGE as error:

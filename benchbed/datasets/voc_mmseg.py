@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mmseg.datasets import BaseSegDataset
+from mmseg.datasets import BaseSegDataset, PascalVOCDataset
 from mmseg.registry import DATASETS
 
 from benchbed.datasets.voc import DATASET
@@ -76,7 +76,7 @@ class BenchbedVOC20(BaseSegDataset):  # type: ignore[misc]
 
 
 @DATASETS.register_module()
-class BenchbedVOC21(BenchbedVOC20):
+class BenchbedVOC21(BenchbedVOC20, PascalVOCDataset):  # type: ignore[misc]
     """PASCAL VOC 2012 with background as a class, as `voc-21` and ZS3Net's splits have it; arguments as `BenchbedVOC20`."""
 
     METAINFO: ClassVar[dict[str, Any]] = {

@@ -129,7 +129,7 @@ def _append(response: Any, part: Path, start: int, tick: Tick) -> int:
     with file:
         file.truncate(start)
         file.seek(start)
-        while block := response.read(_BLOCK):
+        while block := response.read1(_BLOCK):  # what is there: a kill or Ctrl-C then finds it in the file
             try:
                 file.write(block)
                 file.flush()

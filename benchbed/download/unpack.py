@@ -88,7 +88,7 @@ def _entries(path: Path, archive: Any) -> Iterator[_Entry]:
 def _check_place(path: Path, name: str) -> None:
     """Refuse a name that leaves the folder: absolute, with a drive, a backslash or `..`."""
     pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in pure.parts[0:1] or "\0" in name:
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or name[1:2] == ":" or "\0" in name:
         raise _refused(path, name, "points outside the folder")
 
 

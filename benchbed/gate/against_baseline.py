@@ -253,6 +253,6 @@ def damaged(baseline: Baseline, source: str) -> None:
         StoreError: a method lacks its samples.
     """
     for label, content in baseline.methods.items():
-        lacking = {"facts", "log_ratios", "part_ms"} - content.keys()
+        lacking = {"facts", "log_ratios", "part_ms", "reference_ms", "waits"} - content.keys()
         if lacking:
             raise StoreError(f"{source}: {label} lacks {', '.join(sorted(lacking))}; make the baseline anew")

@@ -12,8 +12,10 @@ from typing import Any, Final
 from benchbed.cost.deadline import Deadline
 from benchbed.errors import UsageError
 from benchbed.gate.child import Child, TreeError, finish_import, start_import
+from benchbed.gate.counted_images import accuracy_of
 from benchbed.gate.facts import Facts, facts_from
-from benchbed.gate.pair import CALLS, EPOCH_ROUNDS, PHOTOS, idlest_core
+from benchbed.gate.nursery import Nursery
+from benchbed.gate.pair import idlest_core
 from benchbed.gate.record import Baseline
 from benchbed.gate.request import GateRequest
 from benchbed.gate.samples import TOTAL, quickest
@@ -21,7 +23,11 @@ from benchbed.gate.worktree import Tree, working_tree
 from benchbed.progress import Reporter
 
 MOST_ROUNDS: Final = 40
+PHOTOS: Final = 8  # that calls are timed on, in turn
+CALLS: Final = 2  # heard a round and side, after an unheard one that warms what the other side cooled
+EPOCH_ROUNDS: Final = 10  # after which the worker is forked anew
 ENDING_S: Final = 1.0
+GRACE_S: Final = 20.0  # past the time asked for, within which what was begun must end
 
 
 @dataclass
@@ -84,11 +90,11 @@ class Measuring:
 
     def _built(self, label: str) -> bool:
         try:
-            weights = self.child.ask("build", label=label)["sha256"]
+            built = self.child.ask("build", label=label)
             if label not in self.facts:
                 facts = self.child.ask("facts", label=label)
-                accuracy = self.child.ask("counts", label=label)
-                self.facts[label] = facts_from({**facts, "accuracy": accuracy, "weights": weights})
+                accuracy = accuracy_of(self.child.ask("counts", label=label), built["seen"], built["rule"])
+                self.facts[label] = facts_from({**facts, "accuracy": accuracy, "weights": built["sha256"]})
         except TreeError as error:
             self.broken[label] = str(error)
             return False
@@ -135,8 +141,9 @@ class Measuring:
 def start(request: GateRequest, stack: ExitStack, reporter: Reporter) -> Measuring:
     """Import the working tree in a child, which `stack` ends."""
     tree = working_tree(request.repository)
-    child = Child(tree.name, tree.root)
-    stack.callback(child.close)
+    nursery = Nursery([(tree.name, tree.root)], request.seconds + GRACE_S)
+    stack.callback(nursery.close)
+    child = nursery.children[0]
     reporter.note(f"gate: {tree.words}; importing it")
     start_import(child)
     finish_import(child)

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
+import select
 import signal
-import subprocess
-import sys
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
+from benchbed.cost.deadline import Deadline
 from benchbed.errors import MeasurementError, UsageError
 
-_INSTRUMENT: Final = Path(__file__).resolve().parent / "instrument" / "__main__.py"
 _TAIL: Final = 400  # characters of a child's stderr that stand in a message
-# One thread, so that processor time and the clock on the wall tell the same story, and alike on both sides.
-_CALM: Final = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "PYTHONHASHSEED": "0",
-    "CUDA_VISIBLE_DEVICES": "",
-}
 
 
 class TreeError(Exception):
@@ -35,42 +24,37 @@ class TreeError(Exception):
         self.trace = trace
 
 
+class TimeUpError(MeasurementError):
+    """A child did not answer before the gate's time was up: the machine gave it too little of a core."""
+
+
 @dataclass
 class Child:
-    """A running child.
+    """A running child, which `benchbed.gate.nursery.Nursery` starts and ends.
 
     Attributes:
         name: what its tree is called in messages: "the working tree", "revision main".
         root: the tree's folder.
+        requests, replies: its pipes.
+        log: the file that its stderr goes to.
+        ending: waits for its end and gives the exit code, or the negative signal that killed it.
+        deadline: when it is reached, no reply is waited for any longer; None for ever.
     """
 
     name: str
     root: Path
-    _process: subprocess.Popen[bytes] = field(init=False, repr=False)
-    _log: IO[bytes] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_INSTRUMENT), str(self.root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env={**os.environ, **_CALM},
-            cwd=self.root,
-            start_new_session=True,  # the gate ends it; a terminal's interrupt must not reach it first
-        )
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+    requests: IO[bytes] = field(repr=False)
+    replies: IO[bytes] = field(repr=False)
+    log: IO[bytes] = field(repr=False)
+    ending: Callable[[], int] = field(repr=False)
+    deadline: Deadline | None = None
 
     def ask(self, verb: str, **arguments: Any) -> Any:
         """Send a request and wait for its reply.
 
         Raises:
             TreeError: the measured tree raised.
+            TimeUpError: it did not answer in time.
             MeasurementError: the child, or its worker, is dead.
         """
         self.send(verb, **arguments)
@@ -79,17 +63,19 @@ class Child:
     def send(self, verb: str, **arguments: Any) -> None:
         """Send a request; `reply` must follow before the next."""
         line = json.dumps({"do": verb, **arguments}).encode() + b"\n"
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
+            self.requests.write(line)
+            self.requests.flush()
         except BrokenPipeError as error:
             raise self._dead() from error
 
     def reply(self) -> Any:
         """The reply to the last request; raises as `ask`."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        if self.deadline is not None and not self._answers_by(self.deadline):
+            raise TimeUpError(
+                f"the time was up before {self.name} had answered; give more with --seconds, or stop other work"
+            )
+        line = self.replies.readline()
         if not line.endswith(b"\n"):
             raise self._dead()
         content = json.loads(line)
@@ -99,20 +85,25 @@ class Child:
             raise TreeError(content["error"], content["traceback"])
         return content["ok"]
 
+    def _answers_by(self, deadline: Deadline) -> bool:
+        ready, _, _ = select.select([self.replies], [], [], max(0.0, deadline.left))
+        return bool(ready)
+
+    def say_goodbye(self) -> None:
+        """No request will follow: it ends when it has answered the last one."""
+        try:
+            self.requests.close()
+        except BrokenPipeError:  # what it never read
+            return
+
     def close(self) -> None:
-        """End it and whatever it forked."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._log):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:  # what it never read
-                    continue
+        """Close its pipes and its log; the process is gone by then."""
+        self.say_goodbye()
+        self.replies.close()
+        self.log.close()
 
     def _dead(self) -> MeasurementError:
-        return MeasurementError(self._killed(self._process.wait()))
+        return MeasurementError(self._killed(self.ending()))
 
     def _killed(self, code: int) -> str:
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
@@ -124,8 +115,8 @@ class Child:
         )
 
     def _said(self) -> str:
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        self.log.seek(0)
+        lines = self.log.read().decode(errors="replace").strip().splitlines()
         return " ".join(lines[-2:])[-_TAIL:]
 
 

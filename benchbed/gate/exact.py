@@ -67,6 +67,9 @@ def _operators(method: str, before: Facts, after: Facts) -> Finding:
 
 
 def _accuracy(method: str, before: Facts, after: Facts, same_numerics: bool) -> list[Finding]:
+    if not before.accuracy:
+        why = "the time was up before an image was run; give more with --seconds"
+        return [Finding(method, "accuracy", "", Outcome.INCONCLUSIVE, why=why)]
     old, new = before.counts, after.counts
     unchanged = "identical label maps" if before.accuracy["sha256"] == after.accuracy["sha256"] else ""
     if old == new:

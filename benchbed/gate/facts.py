@@ -17,7 +17,8 @@ class Facts:
     flops: by stage, of `segment` on image 0 (torch's counter).
     parameters: `total` and `trainable`.
     operators: dispatched by a whole call, by name; `operators_by_stage` the same by stage.
-    accuracy: `ids`, packed `intersection`, `predicted`, `labelled`; `seen`, `rule`; `sha256` of the label maps.
+    accuracy: `ids`, packed `intersection`, `predicted`, `labelled`; `seen`, `rule`; `sha256` of the label maps; {} where none was
+        made.
     """
 
     weights: str

@@ -82,10 +82,10 @@ class MethodSamples:
         return float(np.median(samples.before_ms)), float(np.median(samples.after_ms))
 
     def long_enough(self, shortest_ms: float, share: float) -> list[str]:
-        """The parts that take at least so long, and so much of the whole, before; `TOTAL` first."""
+        """The parts that take at least so long, and so much of the whole, in at least half of the calls; `TOTAL` first."""
         least = max(shortest_ms, share * self.level_ms(TOTAL)[0]) if self.rounds else shortest_ms
-        found = [part for part in self.parts if part == TOTAL or self.level_ms(part)[0] >= least]
-        return sorted(found)
+        often = [part for part, each in self.parts.items() if 2 * each.rounds >= self.rounds]
+        return sorted(part for part in often if part == TOTAL or self.level_ms(part)[0] >= least)
 
 
 def quickest(ledgers: Sequence[Mapping[str, int]]) -> dict[str, float]:

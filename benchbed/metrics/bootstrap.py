@@ -75,7 +75,14 @@ def intervals(
         ValueError: no image, no replicate, or a level outside (0, 1).
     """
     numbers = replicate_metrics(counts, seen, rule, replicates, seed)
-    return {name: interval_of(numbers[name], level) for name in METRICS}
+    stacked = np.stack([numbers[name] for name in METRICS])
+    if np.isnan(stacked).any():
+        return {name: interval_of(numbers[name], level) for name in METRICS}
+    ends = _ends(stacked, level)  # all at once: a report has thousands
+    return {
+        name: Interval(float(low), float(high), level, replicates)
+        for name, low, high in zip(METRICS, *ends, strict=True)
+    }
 
 
 def class_intervals(
@@ -157,10 +164,21 @@ def interval_of(values: FloatArray, level: float) -> Interval:
 
     Raises ValueError for a level that is not in (0, 1).
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level={level} is not between 0 and 1")
+    _check_level(level)
     there = values[~np.isnan(values)]
     if there.size == 0:
         return Interval(math.nan, math.nan, level, 0)
-    low, high = np.quantile(there, ((1 - level) / 2, (1 + level) / 2))
+    low, high = _ends(there, level)
     return Interval(float(low), float(high), level, int(there.size))
+
+
+def _ends(values: FloatArray, level: float) -> FloatArray:
+    """[2, ...]: what lies between holds this share of the last axis."""
+    _check_level(level)
+    ends: FloatArray = np.quantile(values, ((1 - level) / 2, (1 + level) / 2), axis=-1)
+    return ends
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level={level} is not between 0 and 1")

@@ -24,8 +24,11 @@ def _lines(verdict: Verdict) -> list[ClaimInterval]:
         sides = (
             f"{each.pair.subject} against {each.pair.opponent}" if each.pair.opponent else each.pair.subject
         )
-        where = f" ({verdict.hardware})" if verdict.hardware else ""
         numbers = (each.measured.value, each.measured.low, each.measured.high)
-        name = f"{claim.name}: {sides}{where}"
-        found.append(ClaimInterval(name, claim.unit, claim.low, claim.high, *numbers, each.decision))
+        name = f"{claim.name}: {sides}"
+        found.append(
+            ClaimInterval(
+                name, claim.unit, claim.low, claim.high, *numbers, each.decision, verdict.hardware or ""
+            )
+        )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchbed.claims.claim import Claim
-from benchbed.claims.outcome import Finding, Verdict, measured_text
+from benchbed.claims.outcome import Finding, PublishedFinding, Verdict, measured_text
 from benchbed.report.table import Cell, Table, absent, text, unique
 from benchbed.stages import STAGES, UNACCOUNTED
 
@@ -34,11 +34,24 @@ def overview(verdicts: Sequence[Verdict]) -> Table:
     hardware = unique(
         [f"{each.claim.name}: measured on {each.hardware}" for each in verdicts if each.hardware]
     )
+    printed = [
+        f"{each.claim.name}: the paper's own table contradicts its sentence: {table.text}"
+        for each in verdicts
+        for table in contradictions(each)
+    ]
     steps = [f"{each.claim.name}: {each.next_step}" for each in verdicts if each.next_step]
     note = "refuted: the measured interval lies outside the claimed one, on either side; undecided: across an end or unmeasured"
     return Table(
-        "Claims", ("claim", "says", "claimed", "measured", "verdict"), rows, (note, *hardware, *steps)
+        "Claims",
+        ("claim", "says", "claimed", "measured", "verdict"),
+        rows,
+        (note, *hardware, *unique(printed), *steps),
     )
+
+
+def contradictions(verdict: Verdict) -> list[PublishedFinding]:
+    """Tables of the claim's own paper whose numbers lie outside the interval that its sentence claims."""
+    return [each for each in verdict.published if each.own and each.agrees is False]
 
 
 def _measured(verdict: Verdict) -> Cell:
@@ -65,8 +78,7 @@ def detail_table(verdict: Verdict) -> Table:
         ("to decide it", verdict.next_step),
     ]
     notes = [note for each in verdict.findings if each.measured for note in each.measured.notes]
-    contradicted = [each for each in verdict.published if each.own and each.agrees is False]
-    if contradicted:
+    if contradictions(verdict):
         notes.insert(0, "the paper's own table contradicts its sentence: see published")
     return Table(
         f"{claim.name}: {verdict.decision}" + (f" on {verdict.hardware}" if verdict.hardware else ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -14,6 +14,7 @@ import numpy as np
 
 from benchbed.errors import StoreError, UsageError
 from benchbed.metrics.counts import Counts
+from benchbed.progress import Reporter
 from benchbed.record_store import read_record
 from benchbed.records import Record
 
@@ -69,11 +70,12 @@ class Collection:
         return contradictions(self.records)
 
 
-def collect(paths: Sequence[Path]) -> Collection:
+def collect(paths: Sequence[Path], reporter: Reporter | None = None) -> Collection:
     """Read every record of the given files and folders.
 
     Args:
         paths: record files, stores (their `records` folder is read) or any folders with records below.
+        reporter: where progress is told; None for nowhere.
 
     Raises:
         UsageError: a path that does not exist; the message names it.
@@ -81,7 +83,7 @@ def collect(paths: Sequence[Path]) -> Collection:
     entries: dict[str, Entry] = {}
     skipped: list[str] = []
     duplicates = 0
-    for path in _files(paths):
+    for path in (reporter or Reporter(quiet=True)).each("records read", _files(paths)):
         try:
             record = read_record(path)
         except StoreError as error:
@@ -97,7 +99,7 @@ def _order(entry: Entry) -> tuple[str, str, str, str]:
     return str(record.dataset["name"]), record.label, record.created, record.id
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
+def _files(paths: Sequence[Path]) -> list[Path]:
     """Every file once, however many of the paths lead to it, in an order that the paths' order does not change."""
     found: dict[Path, Path] = {}
     for path in paths:
@@ -107,7 +109,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             )
         for file in [path] if path.is_file() else _below(path):
             found.setdefault(file.resolve(), file)
-    return iter(sorted(found.values(), key=str))
+    return sorted(found.values(), key=str)
 
 
 def _below(folder: Path) -> Iterable[Path]:

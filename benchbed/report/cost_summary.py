@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 from benchbed.cost_records import CostRecord
@@ -31,12 +32,22 @@ def cost_summary(record: CostRecord) -> dict[str, Any]:
         "conditions": record.conditions.as_dict(),
         "stopping": record.stopping,
         "subjects": {key: _subject(record, key) for key in record.subjects},
+        "paired": _paired(record),
         "sweeps": {axis: _sweep(record, axis) for axis in record.sweeps},
         "noise_floor": None if floor is None else floor.as_dict(),
         "matmul_peak": {name: peak["flops_per_s"] for name, peak in record.matmul_peak.items()},
         "warnings": list(record.warnings),
         "failures": list(record.failures),
     }
+
+
+def _paired(record: CostRecord) -> list[dict[str, Any]]:
+    """How many times the second's time an image the first takes, by paired rounds, of every two subjects, either way round."""
+    return [
+        {"first": one, "second": other, "x": found.as_dict()}
+        for one, other in permutations(record.subjects, 2)
+        if (found := figures.ratio(record, one, other)) is not None
+    ]
 
 
 def _subject(record: CostRecord, key: str) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchbed.cost.statistics import median_interval, paired_ratio
-from benchbed.metrics import METRICS, accuracy, intervals
+from benchbed.metrics import METRICS, Counts, accuracy, intervals
 from benchbed.records import Record
 
 LEVEL: Final = 0.95
+KEPT: Final = 2**16  # figures between tables, plots and page: of more records than anyone has
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,20 @@ class _ById:
         return isinstance(other, _ById) and other.record.id == self.record.id
 
 
+@dataclass(frozen=True, eq=False)
+class _ByCounts:
+    """Counts as a cache key: weights that are measured again, for their speed, give the same ones."""
+
+    counts: Counts
+    seen: tuple[bool, ...]
+
+    def __hash__(self) -> int:
+        return hash((self.counts.intersection.tobytes(), self.counts.predicted.tobytes(), self.seen))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByCounts) and (other.seen, other.counts) == (self.seen, self.counts)
+
+
 def seen_mask(record: Record) -> NDArray[np.bool_]:
     """[K] bool, True for seen classes."""
     return np.array(record.dataset["seen"], dtype=bool)
@@ -68,22 +83,21 @@ def accuracy_figures(record: Record, rule: str | None = None) -> dict[str, Figur
     """
     if record.counts is None:
         return {}
-    return _accuracy(_ById(record), rule or record.protocol["absent_rule"])
+    key = _ByCounts(record.counts, tuple(map(bool, record.dataset["seen"])))
+    return _accuracy(key, rule or record.protocol["absent_rule"])
 
 
-@lru_cache(maxsize=4096)
-def _accuracy(key: _ById, rule: str) -> dict[str, Figure]:
-    record = key.record
-    assert record.counts is not None
-    seen = seen_mask(record)
-    values = accuracy(record.counts, seen, rule).numbers()
+@lru_cache(maxsize=KEPT)
+def _accuracy(key: _ByCounts, rule: str) -> dict[str, Figure]:
+    counts, seen = key.counts, np.array(key.seen)
+    values = accuracy(counts, seen, rule).numbers()
     if not np.any(
         seen
     ):  # no seen/unseen split: the mean over "unseen" classes would only be the mIoU under a grander name
         values["unseen_miou"] = math.nan
-    if record.counts.num_images < 2:  # one image says nothing of the spread between images
+    if counts.num_images < 2:  # one image says nothing of the spread between images
         return {name: Figure(100 * values[name], math.nan, math.nan, "%") for name in METRICS}
-    spread = intervals(record.counts, seen, rule, level=LEVEL)
+    spread = intervals(counts, seen, rule, level=LEVEL)
     return {
         name: Figure(100 * values[name], 100 * spread[name].low, 100 * spread[name].high, "%")
         for name in METRICS
@@ -95,7 +109,7 @@ def latency_figure(record: Record) -> Figure | None:
     return _latency(_ById(record)) if record.cost.get("latency") else None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def _latency(key: _ById) -> Figure:
     estimate = median_interval(key.record.cost["latency"]["total_ms"])
     return Figure(estimate.value, estimate.low, estimate.high, "ms")
@@ -115,11 +129,20 @@ def slowdown_figure(record: Record, reference: Record) -> Figure | None:
     own, other = record.cost.get("latency"), reference.cost.get("latency")
     if not own or not other or own["run_id"] != other["run_id"] or record.id == reference.id:
         return None
-    ratio = paired_ratio(own["total_ms"], other["total_ms"])
+    try:
+        with np.errstate(over="ignore"):
+            ratio = paired_ratio(own["total_ms"], other["total_ms"])
+    except ValueError:  # rounds that make no pairs, or a ratio beyond all numbers
+        return None
     return Figure(ratio.value, ratio.low, ratio.high, "x", "derived")
 
 
 def stage_medians(record: Record) -> dict[str, float]:
     """Median time of each stage, ms, `unaccounted` last; empty where latency was not measured."""
-    stages = (record.cost.get("latency") or {}).get("stage_ms", {})
+    return dict(_stages(_ById(record)))
+
+
+@lru_cache(maxsize=KEPT)
+def _stages(key: _ById) -> dict[str, float]:
+    stages = (key.record.cost.get("latency") or {}).get("stage_ms", {})
     return {name: float(np.median(samples)) for name, samples in stages.items() if samples}

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchbed.errors import StoreError
-from benchbed.kept import Kept, find_kept, kept_of
+from benchbed.kept import Kept, kept_of
+from benchbed.progress import Reporter
 from benchbed.report.error_maps import error_map
 from benchbed.report.gallery_choice import Choice, choose_images
 from benchbed.report.overlay import shown_labels
-from benchbed.report.picture_file import group_name, write_picture
+from benchbed.report.picture_file import group_name
 from benchbed.report.rows import Row
-
-if TYPE_CHECKING:
-    from benchbed.report.content import Report
 
 IMAGES: Final = 6  # a group
 GROUPS: Final = 4
@@ -95,7 +91,12 @@ class Gallery:
 
 
 def galleries(
-    rows: Iterable[Row], kept: Sequence[Kept], images: int = IMAGES, panels: int = PANELS, side: int = SIDE
+    rows: Iterable[Row],
+    kept: Sequence[Kept],
+    images: int = IMAGES,
+    panels: int = PANELS,
+    side: int = SIDE,
+    reporter: Reporter | None = None,
 ) -> list[Gallery]:
     """One gallery for each group of which predictions were kept; of more than 4 groups the 4 with the most records.
 
@@ -105,6 +106,7 @@ def galleries(
         images: at most so many a group.
         panels: methods shown, at most; of more, the trained ones with the best hIoU.
         side: pixels of a panel's longer side.
+        reporter: where progress is told; None for nowhere.
     """
     owners = {(each.label, each.weights) for each in kept}
     usable = sorted((row for row in rows if _counted(row)), key=lambda row: row.group)
@@ -115,7 +117,8 @@ def galleries(
         if any((row.label, row.provenance.weights_sha256) in owners for row in members)
     ]
     largest = sorted(groups, key=lambda members: (-len(members), members[0].group))[:GROUPS]
-    found = [_gallery(members, kept, images, panels, side) for members in largest]
+    telling = (reporter or Reporter(quiet=True)).each("gallery", largest)
+    found = [_gallery(members, kept, images, panels, side) for members in telling]
     return sorted((gallery for gallery in found if gallery.images), key=lambda gallery: gallery.group)
 
 
@@ -201,7 +204,7 @@ def _arranged(choice: Choice, there: list[tuple[Row, Kept]], side: int) -> Shown
     ]
     height, width = small.shape
     photo = Image.fromarray(place.photo(choice.image_id)).resize((width, height), Image.Resampling.LANCZOS)
-    classes = _classes(truth, predictions, len(names))
+    classes = occurring(truth, predictions, len(names))
     size = (int(truth.shape[0]), int(truth.shape[1]))
     return ShownImage(
         choice.image_id, choice.why, size, np.asarray(photo), small, tuple(panels), classes, names, seen
@@ -222,29 +225,12 @@ def _panel(
     return ShownPanel(row, shown, error_map(small, shown, seen), right)
 
 
-def _classes(
+def occurring(
     truth: NDArray[np.integer], predictions: Sequence[NDArray[np.integer]], num_classes: int
 ) -> tuple[int, ...]:
+    """Classes of the truth, largest first, then those that are only predicted, on labelled pixels [h, w]."""
     areas = np.bincount(truth.ravel(), minlength=num_classes + 1)[:num_classes]
     labelled = truth < num_classes
     guessed = np.max([np.bincount(each[labelled], minlength=num_classes) for each in predictions], axis=0)
     order = np.lexsort((-guessed, -areas))
     return tuple(int(k) for k in order if areas[k] or guessed[k])
-
-
-def write_gallery(report: Report, folder: Path) -> list[Path]:
-    """Write one picture a group, `gallery-DATASET-PROTOCOL-FINGERPRINT.png`; returns their paths, none where nothing was kept.
-
-    Raises:
-        UsageError: the folder cannot be written.
-    """
-    from benchbed.report.gallery_sheet import draw_gallery
-
-    kept, _ = find_kept(report.sources)
-    written = []
-    for gallery in galleries(report.rows, kept):
-        content = io.BytesIO()
-        draw_gallery(gallery.images).save(content, "PNG")
-        path = folder / f"gallery-{gallery.name}.png"
-        written.append(write_picture(path, content.getvalue()))
-    return written

@@ -63,12 +63,16 @@ def _most_different(rows: Sequence[Row], candidates: Sequence[str], most: int) -
         place = int(shares.argmax())
         if shares[place] > 0:
             found[candidates[place]] = (
-                f"{pair[0]} and {pair[1]} differ most: in at least {100 * shares[place]:.0f} % of the pixels"
+                f"{pair[0]} and {pair[1]} differ most: in {_at_least(shares[place])} of the labelled pixels"
             )
             for each in table.values():
                 each[place] = 0  # shown once
         waiting = waiting or {each: left for each, left in table.items() if left.max() > 0}
     return found
+
+
+def _at_least(share: float) -> str:
+    return "all" if share >= 1 else f"at least {min(99, round(100 * share))} %"
 
 
 def _differences(

@@ -1,22 +1,26 @@
 """Numbers that papers and authors published, each with its source: quoted, never measured here, never ranked.
 
-The files lie in `benchbed/data/published`, one line a number; the same number read from two copies of one table
-becomes one entry with both sources. Names of datasets and metrics are turned into the bench's own.
+The files lie in `benchbed/data/published` and in other distributions' packages, one line a number; the same number read from two
+copies of one table becomes one entry with both sources. Names of datasets and metrics are turned into the bench's own, those of
+methods into those of the installed methods whose cards say so.
 """
 
 from __future__ import annotations
 
 import csv
+import importlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
-from benchbed.errors import StoreError
-from benchbed.report.published_names import DATASETS, METHODS, METRICS, TRAIN_SETS
+from benchbed.errors import StoreError, UsageError
+from benchbed.registry import METHOD_GROUP, find, names
+from benchbed.report.published_names import DATASETS, METRICS, TRAIN_SETS
 
 HEADER: Final = (
     "method",
@@ -30,6 +34,7 @@ HEADER: Final = (
     "value",
     "source",
 )
+GROUP: Final = "benchbed.published"
 ALSO: Final = "; also "  # between the sources of one number
 Setting = Literal["zs3", "all classes", "other"]
 
@@ -39,7 +44,7 @@ class Published:
     """One published number.
 
     Attributes:
-        method: as papers call it ("SimSeg" also where a table says "SimBaseline").
+        method: as papers call it; of several names the first on its card.
         ours: name of the bench's method of that paper, "" for none.
         year, venue, train_set, backbone, clip: "" where the source does not say.
         dataset: the bench's name where it has one, else the source's.
@@ -71,13 +76,28 @@ class Published:
 
 @cache
 def published() -> tuple[Published, ...]:
-    """All that ships, copies merged, in the order of the files.
+    """All that ships, copies merged, in the order of the files; ours first.
+
+    An entry point of the group `benchbed.published` names a package whose folder holds more such files.
 
     Raises:
         StoreError: a file is damaged; the message names line and column.
+        UsageError: a package that an entry point names cannot be imported.
     """
-    folder = Path(str(files("benchbed") / "data" / "published"))
-    return merged(line for path in sorted(folder.glob("*.csv")) for line in read_published(path))
+    folders = [Path(str(files("benchbed") / "data" / "published")), *_others()]
+    return merged(
+        line for folder in folders for path in sorted(folder.glob("*.csv")) for line in read_published(path)
+    )
+
+
+def _others() -> Iterator[Path]:
+    for point in sorted(entry_points(group=GROUP), key=lambda each: each.name):
+        try:
+            yield Path(str(files(importlib.import_module(point.value))))
+        except ImportError as error:
+            raise UsageError(
+                f"published numbers of {point.name}: {point.value} cannot be imported ({error}); reinstall its distribution"
+            ) from error
 
 
 def read_published(path: Path) -> Iterator[Published]:
@@ -106,7 +126,7 @@ def _entry(line: dict[str, str], place: str) -> Published:
     said = {name: "" if cell in ("-", "none") else cell.strip() for name, cell in line.items()}
     dataset, setting = DATASETS.get(said["dataset"], (said["dataset"], "other"))
     metric, rule = METRICS.get(said["metric"], (said["metric"], ""))
-    method, ours = METHODS.get(said["method"], (said["method"], ""))
+    method, ours = _known_method(said["method"])
     return Published(
         method=method,
         ours=ours,
@@ -126,6 +146,26 @@ def _entry(line: dict[str, str], place: str) -> Published:
     )
 
 
+def _known_method(printed: str) -> tuple[str, str]:
+    """The name to show, and the bench's method: "SimBaseline (a rerun)" is ("SimSeg (a rerun)", "simseg")."""
+    name, space, rest = printed.partition(" (")
+    shown, ours = _methods().get(name, (name, ""))
+    return f"{shown}{space}{rest}", ours
+
+
+@cache
+def _methods() -> dict[str, tuple[str, str]]:
+    """As printed -> (as shown, the installed method of that name); one that cannot be loaded is nobody's."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in names(METHOD_GROUP):
+        try:
+            called = find(METHOD_GROUP, name).object.card.published_as
+        except UsageError:  # `benchbed list methods` says why; a report goes without it
+            continue
+        found |= {printed: (shown, name) for shown in called[:1] for printed in called}
+    return found
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -136,19 +176,33 @@ def _number(text: str) -> float:
 def merged(entries: Iterable[Published]) -> tuple[Published, ...]:
     """Entries that say the same number of the same thing become one; an unnamed backbone or CLIP agrees with any."""
     kept: list[Published] = []
+    places: dict[tuple[str, ...], list[int]] = {}
     for entry in entries:
-        place = next((i for i, other in enumerate(kept) if _same(entry, other)), None)
+        alike = places.setdefault(_said(entry), [])
+        place = next((i for i in alike if _same(entry, kept[i])), None)
         if place is None:
+            alike.append(len(kept))
             kept.append(entry)
         else:
             kept[place] = _joined(kept[place], entry)
     return tuple(kept)
 
 
+def _said(entry: Published) -> tuple[str, ...]:
+    """What entries that say the same number share."""
+    return (
+        entry.method,
+        entry.train_set,
+        entry.dataset,
+        entry.setting,
+        entry.metric,
+        entry.rule,
+        entry.text,
+    )
+
+
 def _same(first: Published, second: Published) -> bool:
-    names = ("method", "train_set", "dataset", "setting", "metric", "rule", "text")
-    if any(getattr(first, name) != getattr(second, name) for name in names):
-        return False
+    """Of two entries that share the rest."""
     pairs = ((first.backbone, second.backbone), (first.clip, second.clip))
     return all(not a or not b or _plain(a) == _plain(b) for a, b in pairs)
 

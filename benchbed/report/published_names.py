@@ -1,4 +1,4 @@
-"""What published tables call things, and what the bench calls them."""
+"""What published tables call datasets, metrics and training sets, and what the bench calls them. Of methods the cards say it."""
 
 from __future__ import annotations
 
@@ -48,21 +48,6 @@ METRICS: Final = {
     "FPS": ("throughput", ""),
     "FPS (GPU not read)": ("throughput", ""),
     "FPS (1080Ti)": ("throughput", ""),
-}
-
-# As printed -> (as shown, the bench's method of that paper).
-METHODS: Final = {
-    "SAN": ("SAN", "san"),
-    "SAN (mmseg port)": ("SAN (mmseg port)", "san"),
-    "DeOP": ("DeOP", "deop"),
-    "ZegFormer": ("ZegFormer", "zegformer"),
-    "ZegFormer (official ckpt, user eval)": ("ZegFormer (official ckpt, user eval)", "zegformer"),
-    "SimSeg": ("SimSeg", "simseg"),
-    "SimBaseline": ("SimSeg", "simseg"),
-    "SimSeg (official ckpt, user eval)": ("SimSeg (official ckpt, user eval)", "simseg"),
-    "LSeg": ("LSeg", "lseg"),
-    "SPNet": ("SPNet", "spnet"),
-    "MaskCLIP": ("MaskCLIP", "maskclip"),
 }
 
 TRAIN_SETS: Final = {

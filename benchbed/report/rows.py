@@ -115,6 +115,11 @@ class Row:
         return "" if self.record is None else str(self.record.method["card"].get("family", ""))
 
     @property
+    def colour(self) -> str:
+        """What its card says, "" where nothing."""
+        return "" if self.record is None else str(self.record.method["card"].get("colour", ""))
+
+    @property
     def group(self) -> tuple[str, ...]:
         """Rows of one group may be ranked on accuracy and counts; published rows are alone in theirs."""
         return ("published", self.key) if self.record is None else self.record.group

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 from benchbed.metrics import AbsentRule, accuracy
@@ -11,6 +13,7 @@ from benchbed.report.figures import (
     accuracy_figures,
     latency_figure,
     seen_mask,
+    slowdown_figure,
     stage_medians,
     throughput_figure,
 )
@@ -33,6 +36,19 @@ def summary(record: Record, full: bool = False) -> dict[str, Any]:
         "failures": list(record.failures),
     }
     return {**content, **_rest(record)} if full else content
+
+
+def paired_latencies(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """How many times the second's latency the first takes, of every two records of one interleaved run, either way round."""
+    return [
+        {
+            "first": {"id": one.id, "label": one.label},
+            "second": {"id": other.id, "label": other.label},
+            "x": found.as_dict(),
+        }
+        for one, other in permutations(records, 2)
+        if (found := slowdown_figure(one, other)) is not None
+    ]
 
 
 def _figures(figures: dict[str, Figure]) -> dict[str, Any]:

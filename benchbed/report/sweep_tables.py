@@ -9,6 +9,7 @@ from benchbed.cost.statistics import Estimate
 from benchbed.cost_records import CostRecord
 from benchbed.report import cost_record_figures as figures
 from benchbed.report.cost_tables import title
+from benchbed.report.law_words import law_words
 from benchbed.report.table import Cell, Table, absent, number, significant, text
 
 # What a unit of x is in a table's slope, so that it has no leading zeros: a megapixel rather than a pixel.
@@ -56,20 +57,29 @@ def laws_table(record: CostRecord, axis: str) -> Table:
     rows = tuple(_law_row(key, law, unit) for key, law in found.items())
     columns = ("method", "law", "ms at 0", f"ms a {word}", f"ms a {word} squared", "largest misfit %")
     notes = [
-        "fitted to the medians, relative least squares [95 % bootstrap interval over rounds]; a term stands where Akaike's "
-        f"criterion is better by more than 2 for it; ms {'a call' if axis == 'batch' else 'an image'}",
+        "fitted to the medians, relative least squares [95 % bootstrap interval over rounds]; a further number stands where "
+        "Akaike's criterion with the measured noise is better by more than 2 for it and points left out are predicted better; "
+        f"ms {'a call' if axis == 'batch' else 'an image'}",
         *overtaking_notes(axis, record, found),
     ]
     return Table(title(f"Scaling with {axis}", record), columns, rows, tuple(notes), name=f"laws-{axis}")
 
 
 def _law_row(key: str, law: Law, unit: float) -> tuple[Cell, ...]:
+    named = {} if law.kind == "power" else law.terms
     cells = [
-        _coefficient(law.coefficients[power], unit**power) if power < len(law.coefficients) else absent()
-        for power in range(3)
+        _coefficient(named[name], unit**power) if name in named else absent()
+        for power, name in enumerate("abc")
     ]
-    measured = f"{law.kind}, {law.points} points" if law.points > 1 else "one point: does not depend on it"
-    return (text(key), text(measured), *cells, Cell(f"{100 * law.misfit:.1f}", "derived"))
+    return (text(key), text(_form(law, unit)), *cells, Cell(f"{100 * law.misfit:.1f}", "derived"))
+
+
+def _form(law: Law, unit: float) -> str:
+    """Its name, and of a power its numbers, for which there are no columns."""
+    if law.points == 1:
+        return "one point: does not depend on it"
+    numbers = f" {law_words(law, unit)}" if law.kind == "power" else ""
+    return f"{law.kind}{numbers}, {law.points} points"
 
 
 def _coefficient(estimate: Estimate, unit: float) -> Cell:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchbed.errors import StoreError
+from benchbed.progress import Reporter
 from benchbed.report.content import Report
 from benchbed.report.formats import FORMATS
 from benchbed.report.formats.latex import latex_document
@@ -27,8 +28,16 @@ WHOLE: Final = tuple(part for part in PARTS if part != "console")  # what a term
 _HEAD: Final = "# Written by benchbed report; edit nothing here by hand."
 
 
-def write_report(report: Report, folder: Path, parts: Sequence[str] = WHOLE) -> list[Path]:
+def write_report(
+    report: Report, folder: Path, parts: Sequence[str] = WHOLE, reporter: Reporter | None = None
+) -> list[Path]:
     """Write the named parts; with all of `WHOLE` also `contents.txt`, and files of an earlier report that are no more go.
+
+    Args:
+        report: what was read.
+        folder: made where it is not.
+        parts: of `PARTS`.
+        reporter: where progress is told; None for nowhere.
 
     Returns:
         what was written, in order.
@@ -38,7 +47,8 @@ def write_report(report: Report, folder: Path, parts: Sequence[str] = WHOLE) -> 
     """
     try:
         earlier = listed(folder)
-        written = [path for part in parts for path in _part(report, folder, part)]
+        telling = reporter or Reporter(quiet=True)
+        written = [path for part in parts for path in _part(report, folder, part, telling)]
         if set(parts) >= set(WHOLE):
             _write(folder / CONTENTS, contents(report, folder, written))
             for path in earlier.keys() - {path.relative_to(folder).as_posix() for path in written}:
@@ -50,7 +60,7 @@ def write_report(report: Report, folder: Path, parts: Sequence[str] = WHOLE) -> 
     return written
 
 
-def _part(report: Report, folder: Path, part: str) -> Iterator[Path]:
+def _part(report: Report, folder: Path, part: str, reporter: Reporter) -> Iterator[Path]:
     if part in FORMATS:
         for name, text in table_files(report, part).items():
             yield _write(folder / name, text)
@@ -60,15 +70,15 @@ def _part(report: Report, folder: Path, part: str) -> Iterator[Path]:
         yield _write(folder / PAGE, page_html(report))
     else:
         (folder / part).mkdir(parents=True, exist_ok=True)
-        yield from sorted(_pictures(part)(report, folder / part))
+        yield from sorted(_pictures(part)(report, folder / part, reporter))
 
 
-def _pictures(part: str) -> Callable[[Report, Path], list[Path]]:
+def _pictures(part: str) -> Callable[[Report, Path, Reporter], list[Path]]:
     if part == "plots":
         from benchbed.report.plots import write_plots
 
         return write_plots
-    from benchbed.report.gallery import write_gallery
+    from benchbed.report.gallery_files import write_gallery
 
     return write_gallery
 

@@ -20,7 +20,8 @@ from benchbed.training.clip_bare import bare_object
 from benchbed.training.clip_collages import collage
 from benchbed.training.clip_pool import Crop, Pool, View
 from benchbed.training.clip_prompts import FAMILIES
-from benchbed.training.clip_recipe import ClipRecipe, ClipRegions
+from benchbed.training.clip_recipe import ClipRecipe, ClipRegions, ClipScenes
+from benchbed.training.clip_scene_views import SceneViews, scene_views
 
 GROUP: Final = len(CLASSES)
 _MEAN: Final = torch.tensor(CLIP_MEAN).view(3, 1, 1)
@@ -55,6 +56,14 @@ class RegionBatch:
     collages: Tensor
     regions: Tensor
     region_captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SceneBatch:
+    """One step of the third stage: scenes with their objects' regions, and a sentence about each of the 20 classes."""
+
+    views: SceneViews
+    sentences: tuple[str, ...]
 
 
 class ClipBatches:
@@ -118,6 +127,13 @@ class ClipBatches:
             torch.stack([each.regions for each in made]),
             tuple(said),
         )
+
+    def scene_step(self, number: int, scenes: ClipScenes) -> SceneBatch:
+        """What step `number`, counted from 0, of the third stage sees."""
+        stream = Stream.of("clip scenes", self.seed, number)
+        views = scene_views(self.pool.scenes, scenes, stream)
+        prompt = stream.child("said").choice(stream.child("family").choice(FAMILIES))
+        return SceneBatch(views, tuple(prompt.format(name) for name in CLASSES))
 
     def _alone(self, class_id: int, regions: ClipRegions, side: int, stream: Stream) -> tuple[Tensor, str]:
         if stream.integer(0, 999) >= 1000 * regions.bare:

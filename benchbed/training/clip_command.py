@@ -125,7 +125,10 @@ def _shortened(recipe: ClipRecipe, steps: int) -> ClipRecipe:
     regions = recipe.regions
     if regions is not None and steps < regions.steps:
         regions = replace(regions, steps=steps, schedule=_warmed(regions.schedule, steps, regions.steps))
-    recipe = replace(recipe, regions=regions)
+    scenes = recipe.scenes
+    if scenes is not None and steps < scenes.steps:
+        scenes = replace(scenes, steps=steps, schedule=_warmed(scenes.schedule, steps, scenes.steps))
+    recipe = replace(recipe, regions=regions, scenes=scenes)
     if steps >= recipe.steps:
         return recipe
     return replace(recipe, steps=steps, schedule=_warmed(recipe.schedule, steps, recipe.steps))

@@ -50,15 +50,25 @@ class View:
 
 
 @dataclass(frozen=True)
+class OutlinedScene:
+    """A scene: image [H, W, 3] uint8, ids [H, W] uint8 (0 ground, k + 1 object k), and the objects' n classes."""
+
+    image: NDArray[np.uint8]
+    ids: NDArray[np.uint8]
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Pool:
-    """All of them: `crops[k]` are those of class k."""
+    """All of them: `crops[k]` are those of class k; `scenes` are for the third stage."""
 
     crops: tuple[tuple[Crop, ...], ...]
     views: tuple[View, ...]
+    scenes: tuple[OutlinedScene, ...] = ()
 
 
 def draw_pool(recipe: ClipRecipe, reporter: Reporter) -> Pool:
-    """Draw them: 1 ms and 20 kB a crop, 4 ms and 60 kB a scene. Captions name all 20 classes equally often."""
+    """Draw them: 1 ms and 20 kB a crop, 4 ms and 60 to 80 kB a scene. Captions name all 20 classes equally often."""
     crops: list[list[Crop]] = [[] for _ in CLASSES]
     first = 0
     for side, count in recipe.crop_pools:
@@ -69,7 +79,9 @@ def draw_pool(recipe: ClipRecipe, reporter: Reporter) -> Pool:
             crops[alone.class_id].append(Crop(drawn.image, alone.box, drawn.caption, outline))
         first += count
     views = [_view(index) for index in _told(0, recipe.scene_pool, "scenes", reporter)]
-    return Pool(tuple(tuple(each) for each in crops), tuple(views))
+    asked = 0 if recipe.regions is None or recipe.scenes is None else recipe.scenes.pool
+    outlined = [_outlined(index) for index in _told(0, asked, "scenes with outlines", reporter)]
+    return Pool(tuple(tuple(each) for each in crops), tuple(views), tuple(outlined))
 
 
 def _view(index: int) -> View:
@@ -77,6 +89,11 @@ def _view(index: int) -> View:
     boxes = np.array([each.box for each in drawn.instances], np.float64)
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     return View(drawn.image, middles, tuple(each.class_id for each in drawn.instances))
+
+
+def _outlined(index: int) -> OutlinedScene:
+    drawn = scene(index, "train")
+    return OutlinedScene(drawn.image, drawn.instance_ids, tuple(each.class_id for each in drawn.instances))
 
 
 def _told(first: int, count: int, what: str, reporter: Reporter) -> Iterator[int]:

@@ -57,6 +57,41 @@ class ClipRegions:
 
 
 @dataclass(frozen=True)
+class ClipScenes:
+    """The third stage: the image tower learns to name objects inside scenes, small ones and half hidden ones.
+
+    A large CLIP has that from its data; without it, this one named every other object under its true mask, and bounded every
+    method that reads CLIP's features of a whole image.
+
+    Attributes:
+        steps: optimiser steps.
+        pool: scenes drawn from the train split.
+        views: windows of scenes, a step.
+        sides: pixels a side of a window after enlargement.
+        least_left: an object of which the window shows less than this share of its visible pixels is not asked for.
+        by_class: share of windows whose regions are classes, as in a label map, and not single objects.
+        touched: share of regions that are all patches the object touches; the others are those that it fills by 0.3.
+        rough: share of regions whose edge is changed by chance.
+        regions_every: every so many steps a step of the second stage is taken with it, so that nothing is forgotten.
+        patches: as in `ClipRecipe`, for the mean of a region's patches.
+        lr, schedule: of the stage.
+    """
+
+    steps: int = 8000
+    pool: int = 6000
+    views: int = 8
+    sides: tuple[int, ...] = (128, 160)
+    least_left: float = 0.5
+    by_class: float = 0.6
+    touched: float = 0.75
+    rough: float = 0.3
+    regions_every: int = 3
+    patches: float = 0.5
+    lr: float = 6e-4
+    schedule: Schedule = Schedule("cosine", warmup=100, warmup_factor=0.01)  # noqa: RUF009 (frozen)
+
+
+@dataclass(frozen=True)
 class ClipRecipe:
     """One training of a CLIP on `shapes`; the numbers are ours.
 
@@ -83,7 +118,8 @@ class ClipRecipe:
         schedule: of the learning rate, over all phases.
         highest_scale: bound on the temperature's factor, as in CLIP (Radford et al., 2021, section 2.5).
         bf16: the towers run in bfloat16 by autocast; losses and weights are float32.
-        regions: the second stage; None leaves it out.
+        regions: the second stage; None leaves it and the third out.
+        scenes: the third stage; None leaves it out.
     """
 
     size: ClipSize = TINY
@@ -104,10 +140,14 @@ class ClipRecipe:
     highest_scale: float = 100.0
     bf16: bool = True
     regions: ClipRegions | None = ClipRegions()
+    scenes: ClipScenes | None = ClipScenes()
 
     def stage_steps(self) -> tuple[int, ...]:
         """Steps of the stages there are."""
-        return (self.steps,) if self.regions is None else (self.steps, self.regions.steps)
+        if self.regions is None:
+            return (self.steps,)
+        first = (self.steps, self.regions.steps)
+        return first if self.scenes is None else (*first, self.scenes.steps)
 
     def phase(self, step: int) -> ClipPhase:
         """The phase that a step, counted from 0, is in."""

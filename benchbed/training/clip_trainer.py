@@ -15,11 +15,12 @@ from open_clip.loss import ClipLoss
 from torch import Tensor, nn
 
 from benchbed.progress import Reporter, Tick
-from benchbed.training.clip_batches import GROUP, ClipBatch, ClipBatches, RegionBatch
+from benchbed.training.clip_batches import GROUP, ClipBatch, ClipBatches, RegionBatch, SceneBatch
 from benchbed.training.clip_model import SmallClip
 from benchbed.training.clip_pool import Pool, words_in_use
 from benchbed.training.clip_recipe import ClipRecipe
 from benchbed.training.clip_regions import encode_regions
+from benchbed.training.clip_scene_views import NOBODY
 from benchbed.training.clip_zero_shot import ZeroShot, ZeroShotTest
 from benchbed.training.loss_log import LossLog
 from benchbed.training.schedules import rate_factor
@@ -29,7 +30,8 @@ from benchbed.training.stopping import StopRequest, TrainingFailed, TrainingInte
 
 LINE_EVERY: Final = 20  # steps a line of losses.jsonl
 WATCHED: Final = 400  # val crops that are looked at during training
-WHOLE, REGIONS = 0, 1  # the stages
+WHOLE, REGIONS, SCENES = 0, 1, 2  # the stages
+_NAMES: Final = {WHOLE: "clip", REGIONS: "clip, regions", SCENES: "clip, scenes"}
 _WEIGHTS: Final = 1  # purpose of the seed that the first weights are drawn from
 
 
@@ -93,6 +95,33 @@ def region_loss(clip: SmallClip, batch: RegionBatch, device: torch.device, recip
     return _contrast(alone, texts[:GROUP], scale) + of_regions
 
 
+def scene_loss(clip: SmallClip, batch: SceneBatch, device: torch.device, recipe: ClipRecipe) -> Tensor:
+    """The third stage's loss: each region of a scene against a sentence about each class, a scalar, float32.
+
+    Half of CLIP's contrastive loss, images against texts: scenes show classes unequally often, so that there is no pairing.
+
+    Raises:
+        ValueError: the recipe has no third stage.
+    """
+    if recipe.scenes is None:
+        raise ValueError("the recipe has no third stage")
+    images, regions = batch.views.images.to(device), batch.views.regions.to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+        named, patches = encode_regions(clip.visual, images, regions)
+        with torch.no_grad():
+            texts = clip.encode_text(clip.tokens(batch.sentences))
+    scale, classes = clip.logit_scale.exp(), batch.views.classes.to(device)
+    return _told_apart(named, texts, scale, classes) + recipe.scenes.patches * _told_apart(
+        patches, texts, scale, classes
+    )
+
+
+def _told_apart(regions: Tensor, texts: Tensor, scale: Tensor, classes: Tensor) -> Tensor:
+    regions, texts = F.normalize(regions.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+    each = F.cross_entropy(scale * regions @ texts.T, classes, ignore_index=NOBODY, reduction="sum")
+    return each / (classes != NOBODY).sum().clamp(min=1)  # a step may show nobody
+
+
 def _contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
     criterion = ClipLoss()
@@ -133,7 +162,7 @@ class ClipTrainer:
 
     def _stage(self, stage: int, done: int, steps: int, request: StopRequest) -> None:
         self.clip.train()
-        with self.reporter.task("clip" if stage == WHOLE else "clip, regions", steps, done) as tick:
+        with self.reporter.task(_NAMES[stage], steps, done) as tick:
             for number in range(done, steps):
                 self._step(Position(stage, number + 1), steps, tick)
                 if request.asked:
@@ -179,15 +208,24 @@ class ClipTrainer:
 
     def _rate(self, at: Position, steps: int) -> float:
         recipe = self.task.recipe
-        part = recipe if at.stage == WHOLE or recipe.regions is None else recipe.regions
+        part = {WHOLE: recipe, REGIONS: recipe.regions, SCENES: recipe.scenes}[at.stage] or recipe
         return part.lr * rate_factor(part.schedule, at.done - 1, steps)
 
     def _loss(self, at: Position) -> Tensor:
         recipe, number = self.task.recipe, at.done - 1
         if at.stage == WHOLE or recipe.regions is None:
             return group_loss(self.clip, self.batches.step(number), self.task.device, recipe)
-        seen = self.batches.region_step(number, recipe.regions)
-        return region_loss(self.clip, seen, self.task.device, recipe)
+        if at.stage == REGIONS or recipe.scenes is None:
+            return region_loss(
+                self.clip, self.batches.region_step(number, recipe.regions), self.task.device, recipe
+            )
+        views = self.batches.scene_step(number, recipe.scenes)
+        loss = scene_loss(self.clip, views, self.task.device, recipe)
+        if number % recipe.scenes.regions_every == 0:
+            # Other pictures than the second stage's: it ended at the step before these.
+            beside = self.batches.region_step(recipe.regions.steps + number, recipe.regions)
+            loss = loss + region_loss(self.clip, beside, self.task.device, recipe)
+        return loss
 
     def _beside(self, at: Position, steps: int) -> None:
         """What happens every so many steps."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchbed.input_spec import IMAGENET_MEAN, IMAGENET_STD, InputSpec
-from benchbed.method_card import Method, MethodCard, Variant, Weights
+from benchbed.method_card import Method, MethodCard, OfficialFlops, Variant, Weights
 
 # One normalised image for both networks, CLIP included (quirk 1). Sizes: scripts/deop_verifycoco.sh and the VOC, ADE and
 # Pascal Context configurations.
@@ -17,6 +17,15 @@ _COCO_WEIGHTS = Weights(
     not_for={
         "voc": "VOC's unseen classes (potted plant, sheep, sofa, train, tv) were seen with masks in COCO-Stuff-156"
     },
+)
+
+_MEASURED = (
+    "measured on the official code with random weights (torch's counter, 2 a multiply-add), text left out"
+)
+_LEFT_OUT = (
+    "not computed, because nothing reads it: masks of five earlier decoder layers and class embeddings of all six (6.9 GFLOPs at "
+    "512 x 683), queries and keys of CLIP's last block and their product, which patch severance throws away (6.4), and its sum "
+    "over 100 proposals (0.2); tests/unit/test_deop_counts.py has each term"
 )
 
 METHOD = Method(
@@ -54,6 +63,7 @@ METHOD = Method(
             "in a batch of unequal sizes the padding takes part in all attention; the official evaluation takes one image a time",
         ),
         class_names=("zsseg",),
+        published_as=("DeOP",),
         text_per_image=True,
     ),
     variants=(
@@ -68,13 +78,17 @@ METHOD = Method(
             clip="ViT-B/16, frozen but for learned positions",
             params=(218_401_728, 7_713_792),
             proposals=100,
+            official_flops=(
+                OfficialFlops((512, 683), 171, 528.4, 515.1, _MEASURED, proposals=100, why=_LEFT_OUT),
+                OfficialFlops((512, 512), 171, 371.5, 362.1, _MEASURED, proposals=100, why=_LEFT_OUT),
+            ),
         ),
         Variant(
             name="tiny",
             summary="a ResNet of five bottlenecks, 12 proposals, and the small CLIP of the embedded dataset",
             build="methods.deop.model:build",
-            inputs={"*": InputSpec(128, 256, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)},
-            config={"size": "tiny", "short_side": 128, "longest_side": 256},
+            inputs={"*": InputSpec(160, 320, IMAGENET_MEAN, IMAGENET_STD, pad_multiple=32)},
+            config={"size": "tiny", "short_side": 160, "longest_side": 320},
             packaged="methods.deop:weights/tiny.safetensors",
             embedded=True,
             backbone="ResNet of five blocks with MaskFormer",

@@ -17,7 +17,6 @@ from methods.parts.mask_former_recipe import (
     MASKFORMER_LOSSES,
     SHAPES,
     SHAPES_ADAMW,
-    SHAPES_AUGMENTATION,
     SHAPES_PROMPTS,
 )
 
@@ -69,19 +68,20 @@ _VOC_STAGES: Final = (
         augmentation=replace(_COCO_ONE_PASS.augmentation, longest_side=2048),
     ),
 )
-# Ours: what two cores do in less than 12 minutes. Prompts and proposals are SimSeg's, with the class cost that
-# DeOP's own matcher leaves out.
+# Ours. Prompts and proposals are SimSeg's, with the class cost that DeOP's own matcher leaves out, at a size that suits
+# CLIP: its patches name 66 % of val objects under their true masks at 128 pixels, 74 % at 160.
+_SHAPES_AUGMENTATION: Final = Augmentation((160,), 320, 160, flip=True, quarter_turns=True)
 _SHAPES_STAGES: Final = (
     SHAPES_PROMPTS,
     *SHAPES_BACKBONE,
-    replace(SHAPES, name=PROPOSALS, iterations=2_500),
+    replace(SHAPES, name=PROPOSALS, iterations=2_500, batch=10, augmentation=_SHAPES_AUGMENTATION),
     Stage(
         ONE_PASS,
-        iterations=1_000,
+        iterations=1_500,
         batch=8,
         optimiser=replace(SHAPES_ADAMW, weight_decay=1e-4),
         schedule=Schedule("cosine", warmup=50),
-        augmentation=SHAPES_AUGMENTATION,
+        augmentation=_SHAPES_AUGMENTATION,
         choices=MappingProxyType(
             {**ONE_PASS_LOSSES, "resolution": "logits", "ignored": "left-out", "proposal_dropout": False}
         ),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from benchbed.method_card import Method, MethodCard, Variant, Weights
+from benchbed.method_card import Method, MethodCard, OfficialFlops, Variant, Weights
 from methods.lseg.sizes import LSegSize, plain
 
 _VIT_L16: Final[dict[str, Any]] = {
@@ -138,9 +138,25 @@ CARD: Final = MethodCard(
         "LSeg+ in OpenSeg's and OVSeg's tables is a re-implementation trained on COCO Panoptic",
     ),
     class_names=("lseg",),
+    published_as=("LSeg",),
     text_per_image=True,
 )
 
+
+# At one crop of 480 x 480. The first is 404.1 GMAC, by hand; the second is 919.7 GFLOPs less the text of 20 names (119.2: 20 of
+# ViT-B/16's 171 prompts at 1,019.1; the two text towers are of one size).
+_FLOPS: Final = (
+    OfficialFlops(
+        (480, 480), 150, 808.2, 808.2, "multiply-adds of the official model's layers, added up by hand"
+    ),
+    OfficialFlops(
+        (480, 480),
+        20,
+        800.5,
+        800.5,
+        "measured on the official code with random weights, the text's part subtracted",
+    ),
+)
 
 # What `benchbed list methods` shows of each variant; tests/unit/test_card_facts.py holds the numbers to the built model.
 _PARTS: Final[dict[str, dict[str, Any]]] = {
@@ -148,6 +164,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "backbone": "ImageNet's ViT-L/16 with DPT decoder",
         "clip": "text tower of ViT-B/32, frozen",
         "params": (405_079_552, 341_651_456),
+        "official_flops": _FLOPS,
     },
     "vitb32": {
         "backbone": "ImageNet's ViT-B/32 with DPT decoder",

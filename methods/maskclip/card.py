@@ -41,6 +41,7 @@ METHOD = Method(
             "names and prompts decide",
         ),
         class_names=("maskclip",),
+        published_as=("MaskCLIP",),
     ),
     variants=(
         Variant(

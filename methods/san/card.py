@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchbed.method_card import Method, MethodCard, Variant, Weights
+from benchbed.method_card import Method, MethodCard, OfficialFlops, Variant, Weights
 from methods.san.sizes import SanSize, plain
 
 _VIT_B16: Final[dict[str, Any]] = {
@@ -88,7 +88,24 @@ CARD: Final = MethodCard(
         "the authors' predict.py resizes otherwise and adds 171 distractors; this follows their evaluation",
     ),
     class_names=("san",),
+    published_as=("SAN",),
 )
+
+
+_COUNTED: Final = (
+    "multiply-adds of the official model counted with torch's counter, without the final product"
+)
+_TIMED: Final = (
+    "measured on the official code with random weights, 20 classes, text cached, the final product included"
+)
+
+
+def _flops(alone: tuple[float, float], whole: tuple[float, float]) -> tuple[OfficialFlops, ...]:
+    """(official, ours) at 640 x 640: of the network alone, and with the label map's product."""
+    return (
+        OfficialFlops((640, 640), 171, *alone, _COUNTED, proposals=100),
+        OfficialFlops((640, 640), 20, *whole, _TIMED, proposals=100, label_map=True),
+    )
 
 
 # What `benchbed list methods` shows of each variant; tests/unit/test_card_facts.py holds the numbers to the built model.
@@ -97,11 +114,13 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "backbone": "side network, ViT of 8 blocks 240 wide",
         "clip": "ViT-B/16, frozen but for its position table",
         "params": (157_840_307, 8_370_866),
+        "official_flops": _flops((126.5, 126.5), (128.1, 128.1)),
     },
     "vit-l14": {
         "backbone": "side network, ViT of 8 blocks 240 wide",
         "clip": "ViT-L/14-336, frozen but for its position table",
         "params": (436_674_995, 9_321_650),
+        "official_flops": _flops((793.6, 793.6), (795.2, 795.2)),
     },
     "tiny": {
         "packaged": "methods.san:weights/tiny.safetensors",

@@ -66,6 +66,7 @@ CARD: Final = MethodCard(
         "the CRF is off, as by default in the authors' script",
     ),
     class_names=("spnet", "zegformer"),
+    published_as=("SPNet",),
 )
 
 

@@ -2,20 +2,24 @@
 
     python tests/benchmarks/gate_power.py --gates 100                  # 100 of identical code, 100 with a slower stage
     python tests/benchmarks/gate_power.py --gates 100 --load 2         # beside two busy neighbours
+    python tests/benchmarks/gate_power.py --gates 100 --minutes 50     # stop after so long; the same command goes on
     python tests/benchmarks/gate_power.py --table                      # the table again, from what is there
 
 Each gate is the command itself, `benchbed gate --against HEAD`, in a copy of this checkout in a temporary folder. For a slow-down
 the copy's `benchbed/stages.py` is changed: after the statements of one stage it works on for a tenth of the processor time that
 they took. So nothing in the package knows of this script. One line a gate goes to a JSONL file; run the same command again
-to go on after a break. The stages take turns over all that the gate judges by themselves.
+to go on after a break, today or another day: a line says which gate it was (a digest of the code that measures and judges), and
+lines of an older gate are neither counted nor thrown away. The stages take turns over all that the gate judges by themselves.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -48,7 +52,11 @@ STAGES: Final = (
     ("maskclip", "clip_image"),
     ("lseg", "classify"),
 )
-NAP_S: Final = 0.02
+MEASURING: Final = (
+    "processor_time",
+    "stage_marks",
+    "statistics",
+)  # of benchbed.cost: what the gate's child loads
 
 INJECTED: Final = '''
 
@@ -140,7 +148,7 @@ def one_gate(copy: Path, injected: tuple[str, str] | None, seconds: float, metho
     command = [sys.executable, "-m", "benchbed", "gate", "--against", "HEAD", "--repository", str(copy)]
     command += ["--methods", methods, "--seconds", str(seconds), "--json", str(answer)]
     load = os.getloadavg()[0]
-    start = time.monotonic()
+    start, used = time.monotonic(), _children_s()
     done = subprocess.run(
         command,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -149,20 +157,28 @@ def one_gate(copy: Path, injected: tuple[str, str] | None, seconds: float, metho
         text=True,
         check=False,
     )
-    spent = time.monotonic() - start
+    spent, used = time.monotonic() - start, _children_s() - used
     content = json.loads(answer.read_text()) if answer.exists() else {}
     regressed = [each for each in content.get("findings", []) if each["outcome"] == "regressed"]
     return {
         "injected": list(injected) if injected else None,
+        "gate": gate_digest(),
         "exit_code": done.returncode,
         "outcome": content.get("outcome"),
         "regressed": [[f["method"], f["metric"], f["part"], f["change"]] for f in regressed],
         "smallest_effect": content.get("smallest_effect"),
         "seconds": round(spent, 1),
+        "processor_s": round(used, 1),
         "load": round(load, 2),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "error": "" if content else done.stderr[-300:],
     }
+
+
+def _children_s() -> float:
+    """Processor time of all children that have ended, and of theirs."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def named(line: dict[str, Any]) -> bool:
@@ -174,13 +190,24 @@ def named(line: dict[str, Any]) -> bool:
     )
 
 
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, 1927)."""
-    if not of:
-        return 0.0, 1.0
-    z, p = 1.96, hits / of
-    middle, half = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    return (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
+def exact_interval(hits: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Two-sided interval of a share (Clopper and Pearson, 1934): never narrower than it says, also for 0 hits."""
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(hits, of - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, of - hits, 1 - tail)) if hits < of else 1.0
+    return low, high
+
+
+def upper_bound(hits: int, of: int, confidence: float = 0.95) -> float:
+    """One-sided: the share is below it with this confidence; 1 before anything was measured."""
+    return exact_interval(hits, of, 2 * confidence - 1)[1] if of else 1.0
+
+
+def lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
+    """One-sided: the share is above it with this confidence; 0 before anything was measured."""
+    return exact_interval(hits, of, 2 * confidence - 1)[0] if of else 0.0
 
 
 def table(lines: list[dict[str, Any]], command: str) -> str:
@@ -192,10 +219,11 @@ def table(lines: list[dict[str, Any]], command: str) -> str:
     right = sum(map(named, slower))
     seconds = sorted(each["seconds"] for each in lines) or [0.0]
     loads = sorted(each["load"] for each in lines) or [0.0]
+    busy = sorted(each.get("processor_s", 0.0) for each in lines) or [0.0]
 
     def row(words: str, hits: int, of: int, target: str) -> str:
-        low, high = wilson(hits, of)
-        return f"| {words} | {hits} of {of} | {low:.0%} to {high:.0%} | {target} |"
+        low, high = exact_interval(hits, of)
+        return f"| {words} | {hits} of {of} | {low:.1%} to {high:.1%} | {target} |"
 
     def count(found: list[dict[str, Any]], outcome: str | None) -> int:
         return sum(each["outcome"] == outcome for each in found)
@@ -206,12 +234,15 @@ def table(lines: list[dict[str, Any]], command: str) -> str:
         f"Made by `{command}`. Each line is many whole gates, run one after the other on this machine while it was busy",
         f"(load average when they began: {loads[0]:.1f} to {loads[-1]:.1f}, median {loads[len(loads) // 2]:.1f}).",
         "",
+        _so_far(len(same), alarms, len(slower), right),
+        "",
         "| what | found | 95 % interval | wanted |",
         "| --- | ---: | ---: | --- |",
         row("identical code called regressed", alarms, len(same), "at most 1 of 100"),
         row("one stage 10 % slower called regressed", caught, len(slower), "at least 95 of 100"),
         row("... and that stage named", right, len(slower), "at least 95 of 100"),
         f"| seconds a gate | median {seconds[len(seconds) // 2]:.0f}, longest {seconds[-1]:.0f} | | at most 180 |",
+        f"| seconds of processor time a gate | median {busy[len(busy) // 2]:.0f}, most {busy[-1]:.0f} | | |",
         "",
         "| outcome | identical code | a slower stage |",
         "| --- | ---: | ---: |",
@@ -228,6 +259,31 @@ def table(lines: list[dict[str, Any]], command: str) -> str:
         hits, names = count(found, "regressed"), sum(map(named, found))
         rows.append(f"| {method or 'all methods'}: {stage} | {len(found)} | {hits} | {names} |")
     return "\n".join(rows) + "\n"
+
+
+def _so_far(same: int, alarms: int, slower: int, right: int) -> str:
+    """What these gates allow to be said."""
+    return (
+        f"Measured so far: {same} gates of identical code, {alarms} called regressed: with 95 % confidence at most "
+        f"{upper_bound(alarms, same):.1%} of gates are. {slower} gates with one stage 10 % slower, {right} called regressed by "
+        f"that stage's name: with 95 % confidence at least {lower_bound(right, slower):.1%} are (Clopper-Pearson, one-sided)."
+    )
+
+
+def gate_digest(root: Path = ROOT) -> str:
+    """Of the code that measures and judges: gates of another digest are other gates."""
+    package = root / "benchbed"
+    files = [*package.glob("gate/**/*.py"), *(package / "cost" / f"{name}.py" for name in MEASURING)]
+    content = hashlib.sha256()
+    for path in sorted(files):
+        content.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return content.hexdigest()[:12]
+
+
+def of_this_gate(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines that count."""
+    digest = gate_digest()
+    return [each for each in lines if each.get("gate") == digest]
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -263,21 +319,26 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=150.0, help="--seconds of each gate")
     parser.add_argument("--methods", default="all")
     parser.add_argument("--load", type=int, default=0, help="busy neighbours to start")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no gate after so long")
     parser.add_argument("--lines", type=Path, default=DEFAULT_LINES)
     parser.add_argument("--to", type=Path, default=DEFAULT_TABLE)
     parser.add_argument("--table", action="store_true", help="run nothing, write the table")
     given = parser.parse_args()
+    lines = of_this_gate(read(given.lines))
     if not given.table:
         given.lines.parent.mkdir(parents=True, exist_ok=True)
+        until = time.monotonic() + 60 * given.minutes
         with copied_checkout() as copy, neighbours(given.load):
-            for injected in todo(read(given.lines), given.gates):
-                line = one_gate(copy, injected, given.seconds, given.methods)
+            for injected in todo(lines, given.gates):
+                if time.monotonic() > until:
+                    break
+                lines.append(one_gate(copy, injected, given.seconds, given.methods))
                 with given.lines.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
-                print(json.dumps(line), flush=True)
+                    file.write(json.dumps(lines[-1]) + "\n")
+                print(json.dumps(lines[-1]), flush=True)
     given.to.parent.mkdir(parents=True, exist_ok=True)
     command = f"python tests/benchmarks/gate_power.py --gates {given.gates} --load {given.load}"
-    given.to.write_text(table(read(given.lines), command))
+    given.to.write_text(table(lines, command))
     print(f"{given.to} written")
 
 

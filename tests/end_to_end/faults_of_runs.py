@@ -89,14 +89,15 @@ def no_room_for_the_cache(folder: Path, draw: random.Random) -> str:
 
 
 def corrupt_image(folder: Path, draw: random.Random) -> str:
-    """One file among many cut, emptied, or replaced by something else; first stop, then skip."""
+    """One file among many cut, cut and closed, emptied, or replaced by something else; first stop, then skip."""
     data = light_data(folder / "data", IMAGES)
     expected = _calm(folder, data)
     name = f"{draw.randrange(IMAGES):05d}"
     part, ending = draw.choice([("photos", ".jpg"), ("labels", ".png")])
     path = folder / "data" / part / f"{name}{ending}"
     content = path.read_bytes()
-    path.write_bytes(draw.choice([content[: len(content) // 2], b"", b"<html>not found</html>", content[:8]]))
+    half = content[: len(content) // 2]
+    path.write_bytes(draw.choice([half, half + b"\xff\xd9", b"", b"<html>not found</html>", content[:8]]))
     assert run(folder / "out", folder / "stop.log", *NONE, "--dataset", data, "--keep", 0) == 3
     assert f"{name}{ending}" in (folder / "stop.log").read_text()
     assert sum(journalled(folder / "out").values()) == int(name)

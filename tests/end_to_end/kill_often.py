@@ -29,7 +29,12 @@ from light_data import light_data  # noqa: E402
 from light_run import METHODS, counts_by_label, ended, journalled, run, start  # noqa: E402
 
 ROUNDS_WITHOUT_END: Final = 40  # a campaign that was killed so often is left to reach its end
+KILLS_AFTER_COUNTING: Final = (
+    3  # and so often while it timed or wrote records, so that most kills find it counting
+)
 TICK_S: Final = 0.005
+TIMING: Final = "timing"
+WRITING: Final = "between records"
 
 
 @dataclass
@@ -99,8 +104,10 @@ def _attempts(
     """Begin the command and kill it, until it once reaches its end."""
     log = store.with_suffix(".log")
     before: dict[str, int] = {}
+    late = 0
     for attempt in range(ROUNDS_WITHOUT_END + 1):
         enough = sum(tally.kills.values()) >= kills or attempt == ROUNDS_WITHOUT_END
+        enough = enough or late == KILLS_AFTER_COUNTING
         child = start(store, log, *arguments, cache=cache)
         if not enough:
             _kill_at(child, store, _moment(store, images, draw))
@@ -111,7 +118,9 @@ def _attempts(
             tally.wrong.append(f"{store.name}: exit code {code}: {_tail(log)}")
             return
         now = journalled(store)
-        tally.kills[_doing(store, now, images)] += 1
+        doing = _doing(store, now, images)
+        tally.kills[doing] += 1
+        late += doing in (TIMING, WRITING)
         tally.left.append(sum(now.values()))
         _compare(store, before, now, images, tally)
         before = now
@@ -119,14 +128,16 @@ def _attempts(
 
 
 def _moment(store: Path, images: int, draw: random.Random) -> Moment:
-    """Half of the kills come while images are counted; the rest while it loads, times, writes records, or at any time."""
+    """Most kills come some images later; the others while it loads, times, writes records, or at any time."""
     kind = draw.random()
-    if kind < 0.5:
+    if kind < 0.8:
         held = sum(journalled(store).values())
-        return Moment(min(held + draw.randrange(1, images), 2 * images), 0, draw.uniform(0, 0.05))
-    if kind < 0.65:
+        return Moment(
+            min(held + draw.randrange(1, max(images // 4, 2)), 2 * images), 0, draw.uniform(0, 0.05)
+        )
+    if kind < 0.9:
         return Moment(0, 0, draw.uniform(0, 1))
-    if kind < 0.85:
+    if kind < 0.95:
         return Moment(2 * images, 0, draw.uniform(0, 2))
     return Moment(0, 1, draw.uniform(0, 0.3))
 
@@ -148,11 +159,11 @@ def _kill_at(child: BaseProcess, store: Path, moment: Moment) -> None:
 
 def _doing(store: Path, now: dict[str, int], images: int) -> str:
     if list((store / "records").glob("*/*.json")):
-        return "between records"
+        return WRITING
     held = sum(now.values())
     if held == 0:
         return "before the first image"
-    return "timing" if held == 2 * images else "counting"
+    return TIMING if held == 2 * images else "counting"
 
 
 def _compare(store: Path, before: dict[str, int], now: dict[str, int], images: int, tally: Tally) -> None:

@@ -1,22 +1,23 @@
-"""`benchbed data`: a dataset got from a TLS server, converted, found, checked; and what a person is told."""
+"""`benchbed data get`: a dataset got from a TLS server, converted, found; and what a person is told."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
+import os
+import shutil
+import signal
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from threading import Event
 
-import numpy as np
 import pytest
 import tls_server
 from pair_files import write_pairs
-from PIL import Image
 
 from benchbed import registry
 from benchbed.cli import run_cli
@@ -24,7 +25,7 @@ from benchbed.datasets import ade20k_150
 from benchbed.datasets.archive import Archive
 from benchbed.datasets.dataset import DatasetCard
 from benchbed.download import transfer
-from benchbed.errors import EXIT_DONE, EXIT_MISSING, EXIT_PARTIAL, EXIT_USAGE
+from benchbed.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_MISSING, EXIT_PARTIAL, EXIT_USAGE
 
 IDS = ("ADE_val_00000001", "ADE_val_00000002", "ADE_val_00000003")
 Arrange = Callable[..., DatasetCard]
@@ -112,6 +113,20 @@ def test_get_find_check_and_get_again(
     assert len(server.asked) == 2  # the second time nothing is asked for
 
 
+def test_files_removed_after_they_were_got(
+    few: DatasetCard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["data", "get", "few", "--to", str(tmp_path / "here")]
+    assert run_cli(command) == EXIT_DONE
+    (tmp_path / "here/annotations/validation" / f"{IDS[1]}.png").unlink()
+    assert run_cli(command) == EXIT_MISSING
+    message = capsys.readouterr().err
+    assert f"{IDS[1]} has no label map" in message
+    assert f"remove {tmp_path}/here/downloads to have all of it anew" in message
+    shutil.rmtree(tmp_path / "here/downloads")
+    assert run_cli(command) == EXIT_DONE
+
+
 def test_its_folder_of_the_environment(
     few: DatasetCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +152,29 @@ def test_the_network_goes_in_the_middle_and_comes_back(
     server.cut_after, server.asked = [], []
     assert run_cli(command) == EXIT_DONE
     assert server.asked[0] == ("/photos.zip", "bytes=500-")
+
+
+def test_ctrl_c_in_the_middle_of_a_download(
+    few: DatasetCard, server: tls_server.Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGINT while the client waits for the rest of a file, as a terminal sends it."""
+    command = ["data", "get", "few", "--to", str(tmp_path / "here")]
+
+    def interrupt() -> None:
+        kept = tmp_path / "here/downloads/photos.zip.part"
+        while not (kept.exists() and kept.stat().st_size == 700):
+            Event().wait(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        asked.wait(30)
+
+    asked, server.when_cut, server.cut_after = Event(), interrupt, [700]
+    assert run_cli(command) == EXIT_INTERRUPTED
+    asked.set()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message == "benchbed: interrupted; what came is kept: run the same command to go on"
+    server.asked = []
+    assert run_cli(command) == EXIT_DONE
+    assert server.asked[0] == ("/photos.zip", "bytes=700-")
 
 
 def test_a_changed_file_on_the_server(
@@ -237,54 +275,6 @@ def test_no_room(
     assert run_cli(["data", "get", "few", "--to", str(tmp_path / "here")]) == EXIT_PARTIAL
     assert "the disk has 0 MB free" in capsys.readouterr().err
     assert server.asked == []
-
-
-class TestCheck:
-    def test_each_bad_file_is_named(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        images, masks = tmp_path / "images/validation", tmp_path / "annotations/validation"
-        names = [f"ADE_val_{number:08d}" for number in range(40)]
-        write_pairs(images, masks, names, range(151))
-        (images / f"{names[3]}.jpg").write_bytes((images / f"{names[3]}.jpg").read_bytes()[:500])
-        (masks / f"{names[11]}.png").write_bytes(b"")
-        Image.fromarray(np.full((8, 8), 151, np.uint8)).save(masks / f"{names[38]}.png")
-        Image.fromarray(np.zeros((8, 9), np.uint8)).save(masks / f"{names[39]}.png")
-        command = ["data", "check", "ade20k-150", "--data-root", str(tmp_path)]
-        assert run_cli(command) == EXIT_MISSING
-        *bad, last = capsys.readouterr().out.splitlines()
-        assert [each for each in (3, 11, 38, 39) if any(names[each] in line for line in bad)] == [
-            3,
-            11,
-            38,
-            39,
-        ]
-        assert len(bad) == 4
-        assert last.startswith("ade20k-150: 40 of 2,000 images, 4 bad")
-        assert run_cli([*command, "--json"]) == EXIT_MISSING
-        found = json.loads(capsys.readouterr().out)
-        assert found["bad"] == bad
-
-    def test_all_missing_files_are_named(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        names = [f"ADE_val_{number:08d}" for number in range(9)]
-        write_pairs(tmp_path / "images", tmp_path / "annotations", names, range(151))
-        for name in names[:7]:
-            (tmp_path / "annotations" / f"{name}.png").unlink()
-        assert run_cli(["data", "check", "ade20k-150", "--data-root", str(tmp_path)]) == EXIT_MISSING
-        *bad, last = capsys.readouterr().out.splitlines()
-        assert len(bad) == 7
-        assert all(name in line for name, line in zip(names, bad, strict=False))
-        assert last == "ade20k-150: 7 files are missing; nothing else was read"
-
-    def test_the_real_photos(self, shared_voc: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run_cli(["data", "check", "voc-21", "--data-root", str(shared_voc)]) == EXIT_DONE
-        assert "voc-21: 347 of 1,449 images, all good; every class has pixels" in capsys.readouterr().out
-
-    def test_ones_own(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        write_pairs(tmp_path / "p", tmp_path / "m", ("a", "b"), [0, 1, 255])
-        toml = tmp_path / "mine.toml"
-        toml.write_text('name = "mine"\nimages = "p"\nmasks = "m"\nclasses = ["x", "y", "z"]\n')
-        assert run_cli(["data", "check", str(toml)]) == EXIT_DONE
-        assert "mine: 2 of 2 images, all good; 1 classes have no pixel: z" in capsys.readouterr().out
-        assert run_cli(["data", "where", str(toml)]) == EXIT_DONE
 
 
 @pytest.mark.parametrize(

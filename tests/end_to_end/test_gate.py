@@ -12,7 +12,7 @@ import pytest
 from command import Answer, here
 from gate_tree import GateTree
 
-from benchbed.gate import against, against_baseline, alone
+from benchbed.gate import against, against_baseline, alone, request
 from benchbed.gate.record import Baseline, baseline_from, to_json
 from benchbed.packed_array import pack
 
@@ -100,7 +100,7 @@ def test_a_method_that_no_longer_runs_is_a_regression(
 def test_a_process_killed_while_measuring(
     capsys: pytest.CaptureFixture[str], tree: GateTree, tmp_path: Path
 ) -> None:
-    tree.set(KILLED_AT=15)
+    tree.set(KILLED_AT=6)
     path = tmp_path / "gate.json"
     answer = gate(capsys, tree, "--against", "first", "--methods", "one/tiny", "--json", path)
     assert answer.code == 4
@@ -113,6 +113,20 @@ def test_a_process_killed_while_measuring(
         each for each in psutil.Process().children(recursive=True) if "instrument" in str(each.cmdline())
     ]
     assert len(tree.git("worktree", "list", "--porcelain").strip().split("\n\n")) == 1
+
+
+def test_a_tree_that_does_not_answer_in_time_ends_the_gate(
+    capsys: pytest.CaptureFixture[str], tree: GateTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request, "LEAST_SECONDS", 1.0)
+    monkeypatch.setattr(against, "GRACE_S", 1.0)
+    tree.set(SLEEP=60.0)
+    answer = gate(capsys, tree, "--against", "first", seconds=2)
+    assert answer.code == 7, answer
+    assert "the time was up before" in answer.out
+    assert not [
+        each for each in psutil.Process().children(recursive=True) if "instrument" in str(each.cmdline())
+    ]
 
 
 def test_a_revision_that_does_not_exist(capsys: pytest.CaptureFixture[str], tree: GateTree) -> None:

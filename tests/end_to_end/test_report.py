@@ -11,18 +11,20 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import here
 from example_record import example_record
-from report_records import comparison, trained
+from report_records import comparison, counts, trained
 
+from benchbed.metrics import Counts
+from benchbed.progress import Reporter
 from benchbed.record_store import RecordStore
 from benchbed.records import to_json
 from benchbed.report.content import Report
 from benchbed.report.writing import CONTENTS, WHOLE
 
 ROOT = Path(__file__).parents[2]
-TABLES_ALONE = "markdown,csv,latex,html"
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def small(tmp_path: Path) -> Path:
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """One small file in place of each sort of pictures, for tests of what becomes of files."""
 
-    def draw(_: Report, folder: Path) -> list[Path]:
+    def draw(_: Report, folder: Path, reporter: Reporter) -> list[Path]:
         (folder / "picture.png").write_bytes(b"a picture")
         return [folder / "picture.png"]
 
@@ -158,6 +160,28 @@ def test_damaged_files_are_named_and_the_rest_is_reported(
     assert "Traceback" not in answer.err
 
 
+def test_records_that_no_figures_can_be_made_of_are_named_and_the_rest_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    latency = trained("a/x", 0.5).cost["latency"]
+    for place, samples in enumerate(([0.0] * 12, ["fast"] * 12, [-1.0, 2.0])):
+        cost = {"latency": {**latency, "total_ms": samples}}
+        RecordStore(tmp_path).write(trained(f"odd{place}/x", 0.5, cost=cost))
+    huge = {**latency, "total_ms": [1e300] * 12, "stage_ms": {"backbone": [1e300] * 12}}
+    RecordStore(tmp_path).write(
+        trained("huge/x", 0.6, cost={"latency": huge, "params": {"total": 10**40, "trainable": 0}})
+    )
+    RecordStore(tmp_path).write(trained("good/x", 0.7, 1))
+    answer = here(capsys, "report", "--from", tmp_path, "--to", tmp_path / "out")
+    assert answer.code == 4
+    assert "of 2 records" in answer.err
+    for place in range(3):
+        assert f"odd{place}-x" in answer.err
+    assert answer.err.count("no figures can be made of it") == 3
+    text = (tmp_path / "out" / "tables" / "efficiency.md").read_text()
+    assert "1e+300" in text
+
+
 def test_contradictions_are_told_on_stderr_and_in_the_table(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,9 +259,12 @@ def test_a_report_imports_no_torch(small: Path, tmp_path: Path) -> None:
 def test_a_thousand_records_take_less_than_ten_seconds_of_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Sixty methods, 200 images each, measured again and again on the same day."""
+    """Sixty methods on the same 200 images, measured again and again on the same day: tables, plots and the page of all."""
+    truth = counts(1.0, 200).labelled
     for place in range(20):
-        content = json.loads(to_json(trained(f"m{place}/x", 0.4 + place / 40, place, images=200)))
+        right = np.random.default_rng(place).binomial(truth, 0.4 + place / 40)
+        made = Counts(counts(1.0, 200).image_ids, right, right + np.roll(truth - right, 1, axis=1), truth)
+        content = json.loads(to_json(trained(f"m{place}/x", 0.5, place, images=200, counts=made)))
         del content["kind"], content["id"]
         for copy in range(50):
             content["label"] = f"m{place + 20 * (copy % 3)}/x"
@@ -247,10 +274,16 @@ def test_a_thousand_records_take_less_than_ten_seconds_of_work(
             whole = json.dumps({"kind": "benchbed record", **content, "id": name})
             (tmp_path / f"{name}.json").write_text(whole)
     start = time.process_time()
-    answer = here(capsys, "report", "--from", tmp_path, "--to", tmp_path / "out", "--format", TABLES_ALONE)
+    answer = here(capsys, "report", "--from", tmp_path, "--to", tmp_path / "out")
     seconds = time.process_time() - start
     assert answer.code == 0
     assert "of 1000 records" in answer.err
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert len(page.encode()) < 3_000_000
+    assert '"pairs":{"' in page  # compared, as far as a page has room
+    assert {path.name.partition("-")[0] for path in (tmp_path / "out" / "plots").glob("*.pdf")} >= {
+        *("tradeoff", "stages", "classes", "spread")
+    }
     assert seconds < 10
 
 

@@ -56,6 +56,7 @@ def test_same_on_real_files(shared: Path, split: str, count: int) -> None:
 def test_classes_and_colours_are_mmsegmentations_own(tmp_path: Path) -> None:
     write_coco(tmp_path)
     dataset = built(tmp_path)
+    assert isinstance(dataset, COCOStuffDataset)
     assert tuple(dataset.metainfo["classes"]) == COCOStuffDataset.METAINFO["classes"] == DATASET.names
     assert dataset.metainfo["palette"] == COCOStuffDataset.METAINFO["palette"]
     assert dataset.metainfo["reduce_zero_label"] is False

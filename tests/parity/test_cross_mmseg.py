@@ -78,7 +78,9 @@ def test_context_in_sans_layout(tmp_path: Path) -> None:
 def test_voc_21(tmp_path: Path) -> None:
     kit = write_devkit(tmp_path, count=10)
     check_same("BenchbedVOC21", VOC_21.opened(kit.root), kit.root)
-    assert built("BenchbedVOC21", kit.root).metainfo["classes"] == PascalVOCDataset.METAINFO["classes"]
+    dataset = built("BenchbedVOC21", kit.root)
+    assert isinstance(dataset, PascalVOCDataset)
+    assert dataset.metainfo["classes"] == PascalVOCDataset.METAINFO["classes"]
 
 
 def test_classes_are_mmsegmentations_own() -> None:

@@ -10,6 +10,7 @@ from benchbed.claims.reading import named_claims
 from benchbed.claims.verdict import decide
 from benchbed.report.claim_points import claim_points
 from benchbed.report.claim_tables import claim_tables
+from benchbed.report.claim_tables import overview as overview_table
 from benchbed.report.plots import claims_plot
 
 LAWS = {
@@ -55,3 +56,15 @@ def test_plots_get_a_line_for_each_measured_pair_by_unit() -> None:
     assert (first.claimed_low, first.claimed_high, first.decision) == (4.0, 7.0, "supported")
     assert first.low < first.value < first.high
     assert claims_plot(points["x"]) is not None
+
+
+def test_the_overview_tells_where_a_paper_contradicts_itself() -> None:
+    """DeOP's Table 1: 4.37 over 1.11 images a second is 3.94 times, not 4 to 7; 6.55 over 2.66 is 2.46 times."""
+    found = [
+        each for claim in named_claims(["deop-speed", "deop-coco-hiou"]) for each in decide(claim, Evidence())
+    ]
+    notes = [note for note in overview_table(found).notes if "contradicts its sentence" in note]
+    assert len(notes) == 2
+    assert all(note.startswith("deop-speed: ") for note in notes)
+    assert "3.94 x" in notes[0]
+    assert "2.46 x" in notes[1]

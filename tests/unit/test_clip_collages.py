@@ -25,7 +25,7 @@ from benchbed.training.clip_recipe import ClipRecipe, ClipRegions
 
 SMALL = ClipSize(embed_dim=32, image_size=32, patch=8, width=64, layers=1, text_width=64, text_layers=1)
 REGIONS = ClipRegions(steps=2)
-RECIPE = ClipRecipe(size=SMALL, crop_pools=((64, 40), (96, 20)), scene_pool=0, regions=REGIONS)
+RECIPE = ClipRecipe(size=SMALL, crop_pools=((64, 40), (96, 20)), scene_pool=0, regions=REGIONS, scenes=None)
 PAPER = np.array(CLIP_MEAN).round()
 
 

@@ -37,6 +37,7 @@ RECIPE = ClipRecipe(
     schedule=replace(RECIPES["shapes"].schedule, warmup=0),
     bf16=False,
     regions=ClipRegions(steps=2, sizes=((80, 96),), schedule=replace(ClipRegions().schedule, warmup=0)),
+    scenes=None,
 )
 CPU = torch.device("cpu")
 QUIET = Reporter(Console(file=io.StringIO()))
@@ -198,7 +199,7 @@ def test_stopped_after_every_step_it_ends_with_the_same_weights(trainer: Callabl
 
 
 def test_fewer_iterations_shorten_both_stages_and_their_warm_ups() -> None:
-    whole = RECIPES["shapes"]
+    whole = replace(RECIPES["shapes"], scenes=None)
     assert whole.regions is not None
     for steps in (90, whole.regions.steps + 500, whole.steps):
         found = _shortened(whole, steps)

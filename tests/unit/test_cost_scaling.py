@@ -25,7 +25,7 @@ def samples(
 @pytest.mark.parametrize("seed", range(4))
 def test_a_straight_line_is_found_with_its_coefficients(seed: int) -> None:
     law = fit_laws({"z": samples(lambda x: 1300 + 190 * x, seed)})["z"]
-    assert law.kind == "linear"
+    assert law.kind == "affine"
     a, b = law.coefficients
     assert a.value == pytest.approx(1300, rel=0.05)
     assert b.low < b.value < b.high
@@ -47,8 +47,8 @@ def test_constant_and_quadratic_times_get_as_many_terms_as_they_need(seed: int) 
 
 def test_three_values_are_enough_for_a_line_and_two_are_a_line() -> None:
     three = samples(lambda x: 20 + 2 * x, 0, xs=(1.0, 10.0, 30.0))
-    assert fit_laws({"z": three})["z"].kind == "linear"
-    assert fit_laws({"z": {x: three[x] for x in (1.0, 30.0)}})["z"].kind == "linear"
+    assert fit_laws({"z": three})["z"].kind == "affine"
+    assert fit_laws({"z": {x: three[x] for x in (1.0, 30.0)}})["z"].kind == "affine"
     assert fit_laws({"z": {1.0: three[1.0]}})["z"].kind == "constant"
 
 

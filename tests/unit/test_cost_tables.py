@@ -210,6 +210,9 @@ def test_throughput_names_what_did_not_fit() -> None:
 
 def test_the_summary_is_strict_json() -> None:
     content = json.loads(json.dumps(cost_summary(example()), allow_nan=False))
+    pairs = {(each["first"], each["second"]): each["x"]["value"] for each in content["paired"]}
+    assert all(pairs[two, one] == pytest.approx(1 / x) for (one, two), x in pairs.items())
+    assert len(pairs) >= 2
     assert content["subjects"]["deop/a"]["joules_an_image"] == 2.5
     (crossing,) = content["sweeps"]["proposals"]["crossings"]
     assert crossing["faster_below"] == "zegformer/b"

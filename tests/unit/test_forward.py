@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from benchbed.counting_pass import Counting, count_into
 from benchbed.datasets.dataset import Sample
 from benchbed.errors import DataError
 from benchbed.forward import Forward, Ready, grouped, is_out_of_memory
-from benchbed.images import resize
+from benchbed.images import ImageBatch, resize
 from benchbed.inference import Inference
 from benchbed.journal import Journal, journal
 from benchbed.metrics import Counts, count_image
@@ -28,6 +29,8 @@ from benchbed.plan import PlanItem
 from benchbed.progress import Reporter
 from benchbed.protocol import named
 from benchbed.registry import choose
+from benchbed.scores import DenseScores
+from benchbed.segmenter import TextFeatures
 from benchbed.subject import Subject, make_subject
 from benchbed.weights import RANDOM
 
@@ -136,6 +139,36 @@ def test_a_batch_that_does_not_fit_is_halved_and_it_is_said(
     assert "2 at a time in place of 8" in passed.warnings[0]
 
 
+class Hungry(Faulty):
+    """The same, with a layer of 4 MB an image."""
+
+    def segment(self, images: ImageBatch, text: TextFeatures) -> DenseScores:
+        layer = images.tensor.new_zeros(len(images.tensor), 2**20)
+        scores = super().segment(images, text)
+        return replace(scores, logits=scores.logits + layer[:, :1, None, None])
+
+
+def test_what_the_system_refuses_is_met_by_a_smaller_batch(
+    subject: Callable[..., Subject], tmp_path: Path
+) -> None:
+    """The system says no, not the test: 64 images need 256 MB at once, 64 MB are left to this process."""
+    dataset = images(64, sizes=((40, 56),))
+    made = subject(dataset, batch=64)
+    hungry = Hungry("none").eval().set_vocabulary(made.vocabulary)
+    made.inference = Inference(hungry, made.vocabulary, torch.device("cpu"))
+    expected = plain(made)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with journal(tmp_path / "j", CLASSES) as book:
+        resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2**26, hard))
+        try:
+            passed = count_into(book, made, range(len(dataset)), Counting(threads=0), QUIET)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        assert book.counts(dataset.ids) == expected
+    assert passed.forward["batch"] < 32
+    assert passed.forward["out_of_memory"] >= 2
+
+
 def test_one_image_that_does_not_fit_is_an_error_that_says_so(
     subject: Callable[..., Subject], tmp_path: Path
 ) -> None:
@@ -159,7 +192,11 @@ def test_what_counts_as_memory() -> None:
     with pytest.raises(RuntimeError) as real:
         torch.empty(2**50)
     assert is_out_of_memory(real.value)
+    assert is_out_of_memory(
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+    )
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
+    assert not is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
     assert not is_out_of_memory(ValueError("not enough memory"))
 
 
@@ -223,7 +260,9 @@ class Tiny(Faulty):
         self.set_input(replace(INPUT, short_side=16, longest_side=32))
 
 
-@pytest.mark.parametrize("total", [2000, pytest.param(10_000, marks=pytest.mark.slow_proof)])
+@pytest.mark.parametrize(
+    "total", [2000, pytest.param(10_000, marks=[pytest.mark.slow_proof, pytest.mark.timeout(1800)])]
+)
 def test_memory_stays_flat(total: int, subject: Callable[..., Subject], tmp_path: Path) -> None:
     """Reading ahead is bounded, journal rows are sparse: what is held after all images is what was held after few."""
     dataset = Drawn(total)

@@ -25,11 +25,11 @@ from benchbed.report.error_maps import (
     error_picture,
     hatched,
 )
-from benchbed.report.gallery import Gallery, ShownImage, galleries, write_gallery
+from benchbed.report.gallery import Gallery, galleries
 from benchbed.report.gallery_choice import BY_LOT, choose_images, difference
-from benchbed.report.gallery_page import page_pictures
+from benchbed.report.gallery_files import write_gallery
 from benchbed.report.gallery_sheet import MARGIN, draw_gallery
-from benchbed.report.palette import palette
+from benchbed.report.gallery_strip import LARGEST, strip_image, strip_png
 from benchbed.report.rows import Row, rows
 
 METHODS = {"deop/a": 0.2, "san/a": 0.25, "lseg/a": 0.8}
@@ -181,28 +181,42 @@ def test_random_weights_are_marked_and_come_last(tmp_path: Path) -> None:
     assert [panel.row.label for panel in gallery.images[0].panels] == ["deop/a", "aaa/a", "bbb/a"]
 
 
-def shown_colours(data: bytes) -> np.ndarray:
-    """[h, w, 4] of a PNG."""
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
-
-
-@pytest.mark.parametrize("classes", [20, 300])
-def test_a_pages_pictures_are_small_and_exact(classes: int, tmp_path: Path) -> None:
-    write_store(tmp_path, METHODS, classes=classes)
+@pytest.mark.parametrize("methods", [1, 3, 6])
+def test_a_strip_is_narrow_small_and_shows_methods_from_best_to_worst(methods: int, tmp_path: Path) -> None:
+    write_store(tmp_path, {f"m{i}/a": 0.1 + 0.1 * i for i in range(methods)}, size=(300, 400))
     image = made(tmp_path).images[0]
-    pictures = page_pictures(image)
-    assert (pictures.height, pictures.width) == image.truth.shape
-    for panel, flat, errors in zip(image.panels, pictures.predictions, pictures.errors, strict=True):
-        assert np.array_equal(shown_colours(flat)[..., :3], palette(classes)[panel.labels])
-        clear = shown_colours(errors)[..., 3] == 0
-        assert np.array_equal(clear, panel.errors == RIGHT)
-        wrong = shown_colours(errors)[panel.errors == WRONG]
-        assert (wrong == (0, 114, 178, 255)).all()
-    truth = shown_colours(pictures.truth)[..., :3]
-    labelled = image.truth < classes
-    assert np.array_equal(truth[labelled], palette(classes)[image.truth[labelled]])
-    assert [each.number - 1 for each in pictures.classes] == list(image.classes)
-    assert pictures.classes[0].colour == f"#{bytes(palette(classes)[image.classes[0]]).hex()}"
+    small = strip_image(image)
+    best = [panel.row.label for panel in image.panels]
+    shown = [panel.row.label for panel in small.panels]
+    assert (shown[0], shown[-1]) == (best[0], best[-1])
+    assert len(shown) == min(methods, 4)
+    assert shown == sorted(shown, key=best.index)
+    content = strip_png(image)
+    strip = Image.open(io.BytesIO(content))
+    assert len(content) <= LARGEST
+    assert strip.width <= 920
+    for panel in small.panels:
+        assert panel.labels.shape == small.truth.shape == small.photo.shape[:2]
+        assert np.array_equal(panel.errors == RIGHT, panel.labels == small.truth)
+    labelled = small.truth < len(small.names)
+    occur = {
+        int(k)
+        for labels in (small.truth, *[p.labels for p in small.panels])
+        for k in np.unique(labels[labelled])
+    }
+    assert set(small.classes) == occur
+
+
+def test_a_strip_of_noise_gets_fewer_colours_until_it_is_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_store(tmp_path, METHODS, size=(60, 80))
+    image = made(tmp_path).images[0]
+    whole = strip_png(image)
+    monkeypatch.setattr("benchbed.report.gallery_strip.LARGEST", len(whole) - 1)
+    smaller = strip_png(image)
+    assert len(smaller) < len(whole)
+    assert len(Image.open(io.BytesIO(smaller)).getcolors()) < len(Image.open(io.BytesIO(whole)).getcolors())
 
 
 @pytest.mark.parametrize("size", [(60, 80), (5, 5), (12, 400), (400, 12)])
@@ -226,24 +240,12 @@ def test_the_same_store_gives_the_same_file(tmp_path: Path) -> None:
     report = SimpleNamespace(rows=read(tmp_path / "s"), sources=(tmp_path / "s",))
     first, second = (write_gallery(report, tmp_path / name) for name in "ab")  # type: ignore[arg-type]
     assert [path.name for path in first] == [path.name for path in second]
-    assert first[0].read_bytes() == second[0].read_bytes()
-    assert first[0].name.startswith("gallery-voc-paper-")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert [path.name.partition("-voc-paper-")[0] for path in first] == ["gallery", "strip"]
 
 
 def test_galleries_need_no_torch() -> None:
     code = (
-        "import sys, benchbed.report.gallery, benchbed.report.gallery_sheet, benchbed.report.gallery_page;"
-        "sys.exit('torch' in sys.modules)"
+        "import sys, benchbed.report.gallery, benchbed.report.gallery_files;sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
-
-
-def test_a_class_has_one_colour_on_every_image(tmp_path: Path) -> None:
-    write_store(tmp_path, METHODS)
-    colours: dict[int, set[str]] = {}
-    images: tuple[ShownImage, ...] = made(tmp_path).images
-    for image in images:
-        for each in page_pictures(image).classes:
-            colours.setdefault(each.number, set()).add(each.colour)
-    assert all(len(found) == 1 for found in colours.values())
-    assert len({found.pop() for found in colours.values()}) == len(colours)

@@ -11,6 +11,7 @@ import torch
 from benchbed.cost.params import count_params
 from benchbed.cost.processor_time import processor_ledger
 from benchbed.cost.stage_marks import StageMarks
+from benchbed.gate.counted_images import accuracy_of
 from benchbed.gate.facts import facts_from
 from benchbed.gate.instrument.operators import count_operators
 from benchbed.gate.instrument.reference import Reference
@@ -34,12 +35,12 @@ def worker() -> Worker:
 def test_facts_of_a_real_method(worker: Worker) -> None:
     found = worker.facts(LABEL)
     assert found == worker.facts(LABEL), "exact figures differ from one call to the next"
-    subject = worker._subjects[LABEL]
+    built, subject = worker.build(LABEL), worker._subjects[LABEL]
     params = count_params(subject.segmenter)
     assert found["parameters"] == {"total": params.total, "trainable": params.trainable}
     assert found["flops"]["clip_image"] > 1e8
     assert sum(found["operators"].values()) == sum(found["operators_by_stage"].values())
-    accuracy = worker.counts(LABEL)
+    accuracy = accuracy_of(worker.counts(LABEL), built["seen"], built["rule"])
     facts = facts_from({**found, "accuracy": accuracy, "weights": subject.digest})
     counts = facts.counts
     assert counts.num_images == 3
@@ -55,6 +56,13 @@ def test_times_of_a_real_method(worker: Worker) -> None:
     for ledger in found["ledgers"]:
         assert {"preprocess", "clip_image", "label_map", "unaccounted"} <= ledger.keys()
         assert ledger["clip_image"] > 100_000  # ns; it is the largest part of some 10 ms
+
+
+def test_what_a_timed_call_predicted_is_counted_without_another_call(worker: Worker) -> None:
+    every = worker.counts(LABEL)
+    timed = worker.time(LABEL, image=2, calls=1, warm=0, count=True)
+    assert timed["counted"] == every[2]
+    assert "counted" not in worker.time(LABEL, image=2, calls=1, warm=0)
 
 
 def test_operators_are_counted_where_they_run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -113,8 +114,30 @@ def test_a_run_goes_on_where_it_stopped(power: ModuleType, tmp_path: Path) -> No
     assert list(power.todo(lines, 0)) == []
 
 
-def test_the_interval_of_a_share(power: ModuleType) -> None:
-    """Wilson's, against the equation it solves: (p - h)^2 = z^2 p (1 - p) / n at both ends."""
-    for hits, of in ((1, 100), (95, 100), (0, 10)):
-        for end in power.wilson(hits, of):
-            assert (end - hits / of) ** 2 == pytest.approx(1.96**2 * end * (1 - end) / of, abs=1e-12)
+@pytest.mark.parametrize(("hits", "of"), [(1, 100), (95, 100), (0, 10), (10, 10)])
+def test_the_interval_of_a_share(power: ModuleType, hits: int, of: int) -> None:
+    """Clopper and Pearson's, against the binomial sums that define it: each end leaves 2.5 % in its tail."""
+
+    def at_least(count: int, share: float) -> float:
+        return sum(math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(count, of + 1))
+
+    low, high = power.exact_interval(hits, of)
+    assert low == 0 if hits == 0 else at_least(hits, low) == pytest.approx(0.025, rel=1e-6)
+    assert high == 1 if hits == of else 1 - at_least(hits + 1, high) == pytest.approx(0.025, rel=1e-6)
+
+
+def test_what_may_be_said_so_far(power: ModuleType) -> None:
+    """No alarm in n gates: the bound solves (1 - p)^n = 0.05; without gates nothing is known."""
+    assert (1 - power.upper_bound(0, 60)) ** 60 == pytest.approx(0.05)
+    assert power.lower_bound(60, 60) ** 60 == pytest.approx(0.05)
+    assert (power.upper_bound(0, 0), power.lower_bound(0, 0)) == (1.0, 0.0)
+    page = power.table([line(None, "pass", []) for _ in range(60)], "command")
+    assert (
+        "60 gates of identical code, 0 called regressed: with 95 % confidence at most 4.9% of gates are"
+        in page
+    )
+
+
+def test_gates_of_other_code_do_not_count(power: ModuleType) -> None:
+    mine = {**line(None, "pass", []), "gate": power.gate_digest()}
+    assert power.of_this_gate([mine, {**mine, "gate": "0" * 12}, line(None, "pass", [])]) == [mine]

@@ -6,7 +6,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +20,8 @@ from matplotlib.text import Text
 from PIL import Image
 from plot_rows import as_rows, trained_record
 
+from benchbed.claims.evidence import Evidence
+from benchbed.report.page.style_of import method_styles
 from benchbed.report.plots import Plot, look_of, make_plots, plot_bytes, write_plots
 from benchbed.report.plots.classes import ENDS, classes_plot
 from benchbed.report.plots.every import GROUPS
@@ -94,6 +96,20 @@ def test_a_methods_look_depends_on_its_name_alone() -> None:
     assert look_of("plugin") == look_of("plugin")
     others = {look_of(f"plugin{i}", "pixel").marker for i in range(40)}
     assert others == set(MARKERS["pixel"][1:])  # never the shape of ours
+
+
+def test_a_plugins_card_gives_its_colour_and_nothing_else(tmp_path: Path) -> None:
+    first = trained_record("plugin/a")
+    card = {**first.method["card"], "colour": "#12AB9f"}
+    (row,) = as_rows([replace(first, method={**first.method, "card": card}, id="")])
+    assert look_of(row.method, row.family, row.colour).colour == "#12ab9f"
+    assert look_of(row.method, row.family, row.colour).marker == look_of("plugin", row.family).marker
+    assert method_styles([row]) == {"plugin": asdict(look_of("plugin", row.family, "#12ab9f"))}
+    plot = tradeoff_plot([row])
+    assert plot is not None
+    assert "#12ab9f" in {line.get_color() for line in plot.figure.axes[0].lines}
+    for wrong in ("red", "#12", "#12ab9f;}</style><script>", "url(x)"):
+        assert look_of("plugin", "pixel", wrong) == look_of("plugin", "pixel")
 
 
 def test_only_what_may_be_ranked_is_on_the_front() -> None:
@@ -192,7 +208,7 @@ def test_seed_and_bootstrap_spread_are_told_apart() -> None:
         trained_record("deop/a", 0.6, 1, 0, created="2027-01-01T00:00:00+00:00")
     ]  # the same weights again
     rows = as_rows(records)
-    (found,) = spreads(rows, "hiou")
+    (found,), _ = spreads(rows, "hiou")
     assert len(found.values) == 4
     values = [row.figures["hiou"].value for row in rows[:4]]
     assert found.between == pytest.approx(np.std(values, ddof=1))
@@ -202,7 +218,7 @@ def test_seed_and_bootstrap_spread_are_told_apart() -> None:
     plot = spread_plot(rows)
     assert plot is not None
     assert f"deop/a {found.between:.2f} over 4 weights, {found.within:.2f} over images" in plot.caption
-    (single,) = spreads(rows[:1], "hiou")
+    (single,), _ = spreads(rows[:1], "hiou")
     assert np.isnan(single.between)
 
 
@@ -316,12 +332,12 @@ def test_groups_and_machines_are_drawn_apart() -> None:
 
 
 def test_files_are_written_whole_and_named_for_their_group(tmp_path: Path) -> None:
-    report = SimpleNamespace(rows=some_rows(), sources=())
+    report = SimpleNamespace(rows=some_rows(), evidence=Evidence(), verdicts=())
     written = write_plots(report, tmp_path / "plots")  # type: ignore[arg-type]
     assert sorted(tmp_path.rglob("*.*")) == sorted(written)
     assert {path.suffix for path in written} == {".pdf", ".png"}
     names = {path.stem.partition("-")[0] for path in written}
-    assert names - {"claims"} == {"tradeoff", "stages", "classes", "spread"}
+    assert names == {"tradeoff", "stages", "classes", "spread"}
     assert all(path.read_bytes()[:4] in (b"%PDF", b"\x89PNG") for path in written)
 
 

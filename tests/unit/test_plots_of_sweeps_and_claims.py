@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchbed.cost.conditions import Conditions
 from benchbed.cost_records import CostRecord, Point, to_json
+from benchbed.report.beside import evidence_of, verdicts_of
 from benchbed.report.plots import (
     ClaimInterval,
     ScalingCurve,
@@ -25,7 +26,8 @@ from benchbed.report.plots import (
     scaling_plot,
     write_plots,
 )
-from benchbed.report.plots.cost_curves import cost_plots, curves_of, read_costs
+from benchbed.report.plots.claim_intervals import LOOKS
+from benchbed.report.plots.cost_curves import cost_plots, curves_of
 from benchbed.report.plots.style import SMALL
 
 BASE = Conditions(size=(640, 853), classes=171, proposals=100, batch=1)
@@ -132,8 +134,9 @@ def test_a_plot_a_sweep_and_nothing_without_one(tmp_path: Path) -> None:
     assert cost_plots([replace(record, sweeps={}, id="")]) == []
     (tmp_path / "costs").mkdir()
     (tmp_path / "costs" / f"{record.id}.json").write_text(to_json(record))
-    assert [each.id for each in read_costs([tmp_path, tmp_path, tmp_path / "none"])] == [record.id]
-    report = SimpleNamespace(rows=(), sources=(tmp_path,))
+    evidence = evidence_of([tmp_path, tmp_path.parent, tmp_path / "none"], ())
+    assert [each.id for each in evidence.costs] == [record.id]
+    report = SimpleNamespace(rows=(), evidence=evidence, verdicts=verdicts_of(evidence))
     written = write_plots(report, tmp_path / "out")  # type: ignore[arg-type]
     names = {path.name for path in written}
     assert {f"{plot.name}.pdf", f"{plot.name}.png"} <= names
@@ -188,8 +191,10 @@ def test_claims_and_what_was_measured() -> None:
     plot = claims_plot(claims, "speed")
     assert plot is not None
     axes = plot.figure.axes[0]
-    points = [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() not in ("None", "")]  # type: ignore[index]
-    assert sorted(points) == [5.2, 9.1]
+    marks = {line.get_marker(): float(line.get_xdata()[0]) for line in axes.lines}  # type: ignore[index]
+    assert {marks[LOOKS["supported"][1]], marks[LOOKS["refuted"][1]]} == {5.2, 9.1}
+    assert marks[">"] == axes.get_xlim()[1]  # "19 times and more" has no end
+    assert "<" not in marks
     shown = [text.get_text() for text in plot.figure.findobj(Text)]
     assert "on a card (not measured)" in shown
     assert {"measured: supported", "measured: refuted"} <= set(shown)

@@ -63,3 +63,24 @@ def test_markup_in_names_is_text() -> None:
     out = io.StringIO()
     reporter(out).note("a [red]name[/red]")
     assert out.getvalue() == "a [red]name[/red]\n"
+
+
+def test_items_are_told_only_where_they_take_long(clock: list[float]) -> None:
+    for seconds, told in (
+        (0.5, []),
+        (4, ["read: 3 of 8, about 20 s left", "read: 6 of 8, about 8 s left", "read: 8 of 8, 32.0 s"]),
+    ):
+        out = io.StringIO()
+        seen = []
+        clock[0] = 0.0
+        for item in reporter(out).each("read", "abcdefgh"):
+            seen.append(item)
+            clock[0] += seconds
+        assert "".join(seen) == "abcdefgh"
+        assert out.getvalue().splitlines() == told
+
+
+def test_items_have_a_bar_on_a_terminal() -> None:
+    out = io.StringIO()
+    assert list(reporter(out, terminal=True).each("read", [1, 2])) == [1, 2]
+    assert "read" in out.getvalue()

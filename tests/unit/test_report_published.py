@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import csv
 import math
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 import benchbed
-from benchbed.errors import StoreError
-from benchbed.report.published import HEADER, Published, merged, published, read_published
+from benchbed.errors import StoreError, UsageError
+from benchbed.method_card import Method, MethodCard
+from benchbed.registry import Found
+from benchbed.report.published import (
+    GROUP,
+    HEADER,
+    Published,
+    _methods,
+    merged,
+    published,
+    read_published,
+)
 from benchbed.report.published_rows import published_rows
 from benchbed.report.same_variant import same_variant
 
@@ -51,6 +62,57 @@ def test_two_copies_of_one_number_merge_and_different_numbers_do_not(tmp_path: P
     assert first.source == "Table 1; also a picture"
     assert first.lines == ("p.csv:2", "p.csv:3")
     assert [entry.source for entry in others] == ["another", "a user"]
+
+
+def a_plugin(monkeypatch: pytest.MonkeyPatch, card: MethodCard) -> None:
+    """The only installed method is this one."""
+    found = Found(card.name, Method(card, ()), "theirs 1", "theirs:METHOD")
+    monkeypatch.setattr("benchbed.report.published.names", lambda group: [card.name])
+    monkeypatch.setattr("benchbed.report.published.find", lambda group, name: found)
+    _methods.cache_clear()
+    monkeypatch.setattr("benchbed.report.published._methods", _methods.__wrapped__)
+
+
+def test_a_plugins_card_tells_which_published_numbers_are_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = MethodCard("theirs", "T", "V", 2026, "", "pixel", "", "", published_as=("TheirNet", "TN"))
+    a_plugin(monkeypatch, card)
+    found = lines(
+        tmp_path, "TN (a rerun),,,,VOC-20,,,mIoU,1,s", "TheirNet,,,,,,,mIoU,2,s", "SAN,,,,,,,mIoU,3,s"
+    )
+    assert [(entry.method, entry.ours) for entry in found] == [
+        ("TheirNet (a rerun)", "theirs"),
+        ("TheirNet", "theirs"),
+        ("SAN", ""),
+    ]
+
+
+def test_a_method_that_cannot_be_loaded_does_not_stop_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(group: str, name: str) -> Found:
+        raise UsageError("method 'san' cannot be loaded")
+
+    monkeypatch.setattr("benchbed.report.published.find", broken)
+    assert _methods.__wrapped__() == {}
+
+
+def test_published_numbers_of_another_distribution_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "their_numbers"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "n.csv").write_text(",".join(HEADER) + "\nTheirNet,2026,,,VOC-20,,,mIoU,77.7,their paper\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [EntryPoint("theirs", "their_numbers", GROUP)]
+    monkeypatch.setattr("benchbed.report.published.entry_points", lambda group: points)
+    assert published.__wrapped__()[-1].source == "their paper"
+    assert len(published.__wrapped__()) == len(published()) + 1
+    points[:] = [EntryPoint("theirs", "no_such_package_at_all", GROUP)]
+    with pytest.raises(
+        UsageError, match="published numbers of theirs: no_such_package_at_all cannot be imported"
+    ):
+        published.__wrapped__()
 
 
 def test_a_value_that_is_no_number_keeps_its_words(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from benchbed.records import Record
 from benchbed.report.figures import accuracy_figures, latency_figure, slowdown_figure, stage_medians
 from benchbed.report.record_page import record_tables
 from benchbed.report.run_tables import run_tables
-from benchbed.report.summary import summary
+from benchbed.report.summary import paired_latencies, summary
 from benchbed.report.table import Table, significant, text
 
 
@@ -152,3 +152,18 @@ def test_flops_and_memory_name_their_image_and_weights_stand_beside() -> None:
     assert any("san/vit-b16 640 x 864" in note and "2007_000000" in note for note in table.notes)
     assert column(table, "peak activations MiB") == ["300.0"]
     assert column(table, "weights MiB") == ["602.0"]
+
+
+def test_paired_latencies_of_one_run_alone_stand_in_plain_data() -> None:
+    first = example_record("one/a", cost={"latency": example_latency(0)})
+    second = example_record("two/a", cost={"latency": example_latency(1, 5.0)})
+    apart = example_record("three/a", cost={"latency": example_latency(2, run_id="another")})
+    found = {
+        (e["first"]["label"], e["second"]["label"]): e["x"] for e in paired_latencies([first, second, apart])
+    }
+    assert set(found) == {("one/a", "two/a"), ("two/a", "one/a")}
+    ratio = found["two/a", "one/a"]
+    assert ratio["low"] < ratio["value"] < ratio["high"]
+    assert ratio["value"] == pytest.approx(5.0, rel=0.1)
+    assert ratio["value"] == pytest.approx(1 / found["one/a", "two/a"]["value"])
+    assert ratio["unit"] == "x"

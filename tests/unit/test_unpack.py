@@ -71,7 +71,9 @@ def test_going_on_after_an_interruption(tmp_path: Path, write: Writer) -> None:
 
 
 @WRITERS
-@pytest.mark.parametrize("name", ["../up", "/etc/up", "a/../../up", "..", "a\\..\\up", "folder/../../../up"])
+@pytest.mark.parametrize(
+    "name", ["../up", "/etc/up", "a/../../up", "..", "a\\..\\up", "folder/../../../up", "C:up", "c:/up"]
+)
 def test_entries_that_point_outside(tmp_path: Path, write: Writer, name: str) -> None:
     path = write(tmp_path / "archive", {"good": b"1", name: b"evil"})
     out = tmp_path / "deep" / "out"

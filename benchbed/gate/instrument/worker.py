@@ -12,7 +12,6 @@ import torch
 
 from benchbed.cost.flop_counters import count_with_torch
 from benchbed.metrics import count_image
-from benchbed.packed_array import pack
 from benchbed.plan import PlanItem, Request, make_plan
 from benchbed.subject import Subject, make_subject
 
@@ -65,15 +64,22 @@ class Worker:
         }
 
     def build(self, label: str) -> dict[str, Any]:
-        """Build one method; returns the digest of its weights."""
+        """Build one method and call it once, unheard; returns its digest, which classes are seen, the rule for absent ones.
+
+        The first call also encodes the text, where that is kept: it is not like the others.
+        """
         subject = self._subjects[label] = make_subject(self._items[label], self._device)
-        return {"sha256": subject.digest}
+        subject.inference.labels(self._image(subject, 0))
+        return {
+            "sha256": subject.digest,
+            "seen": [bool(each) for each in subject.vocabulary.seen],
+            "rule": str(subject.item.protocol.absent_rule),
+        }
 
     def facts(self, label: str) -> dict[str, Any]:
         """FLOPs, parameters and operator counts of one method on image 0."""
         subject = self._subjects[label]
         inference, image = subject.inference, self._image(subject, 0)
-        inference.labels(image)
         operators = count_operators(lambda: inference.labels(image))
         images, text = inference.batch(image), inference.text()
         flops = count_with_torch(lambda: subject.segmenter.segment(images, text))
@@ -88,38 +94,43 @@ class Worker:
             "operators_by_stage": operators["per_stage"],
         }
 
-    def counts(self, label: str) -> dict[str, Any]:
-        """Counts of all planned images, packed, and a digest of the label maps themselves."""
+    def counts(self, label: str) -> list[dict[str, Any]]:
+        """What `time` says of an image when asked to count, of all planned ones."""
         subject = self._subjects[label]
-        item = subject.item
-        rows, digest = [], hashlib.sha256()
-        for index in range(item.images):
-            sample = item.dataset.sample(index)
-            labels = subject.inference.labels(sample.image).cpu().numpy()
-            digest.update(labels.tobytes())
-            classes, ignore = len(subject.vocabulary), item.dataset.card.ignore
-            rows.append(count_image(labels, sample.labels, classes, ignore, image_id=sample.id))
-        counts = {
-            name: pack(np.stack([getattr(row, name) for row in rows]))
-            for name in ("intersection", "predicted", "labelled")
-        }
-        return {
-            "ids": [row.image_id for row in rows],
-            **counts,
-            "seen": [bool(each) for each in subject.vocabulary.seen],
-            "rule": str(item.protocol.absent_rule),
-            "sha256": digest.hexdigest(),
-        }
+        return [
+            self._counted(subject, index, subject.inference.labels(self._image(subject, index)))
+            for index in range(subject.item.images)
+        ]
 
-    def time(self, label: str, image: int, calls: int, warm: int = 1) -> dict[str, Any]:
+    def time(self, label: str, image: int, calls: int, warm: int = 1, count: bool = False) -> dict[str, Any]:
         """Processor time of `calls` calls on one image, by stage, ns, after `warm` unheard ones.
 
-        `waits` is how often the process gave up its core of its own accord (sleep, lock, disk) in the call with fewest.
+        `waits` is how often the process gave up its core of its own accord (sleep, lock, disk) in the call with fewest. With
+        `count`, `counted` holds what the last call's label map is worth, found after the clock stopped.
         """
         subject = self._subjects[label]
         photo = self._image(subject, image)
-        labels = subject.inference.labels
-        return _timed(lambda: labels(photo), calls, warm)
+        returned: list[Any] = []
+
+        def call() -> None:
+            returned[:] = [subject.inference.labels(photo)]
+
+        reply = _timed(call, calls, warm)
+        return {**reply, "counted": self._counted(subject, image, returned[0])} if count else reply
+
+    def _counted(self, subject: Subject, image: int, labels: Any) -> dict[str, Any]:
+        """Counts of one label map by class, and its digest."""
+        item = subject.item
+        sample, found = item.dataset.sample(image % item.images), labels.cpu().numpy()
+        row = count_image(
+            found, sample.labels, len(subject.vocabulary), item.dataset.card.ignore, image_id=sample.id
+        )
+        numbers = {name: getattr(row, name) for name in ("intersection", "predicted", "labelled")}
+        return {
+            "id": row.image_id,
+            **{name: [int(each) for each in np.ravel(values)] for name, values in numbers.items()},
+            "sha256": hashlib.sha256(found.tobytes()).hexdigest(),
+        }
 
     def reference(self, calls: int, warm: int = 1) -> dict[str, Any]:
         """The same of the reference workload; `workload` is its version."""

@@ -38,12 +38,16 @@ _COMMANDS: Final = {
 }
 # Accented letters of Latin-1 and Latin Extended-A that the T1 and OT1 encodings both set.
 _LETTERS: Final = re.compile(r"[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0148]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9 .,:;()/+*=?!@'-]*")  # nothing to escape in it
 _UNSET: Final = frozenset("\u00d0\u00de\u00f0\u00fe\u0110\u0111\u0126\u0127\u0138\u013f\u0140\u0166\u0167")
 
 
 def latex_text(text: str) -> str:
     """The text with everything escaped; what the fonts lack stands by its Unicode name, e.g. "{[}grinning face{]}"."""
-    return "".join(_sign(sign) for sign in unicodedata.normalize("NFC", " ".join(text.split())))
+    line = " ".join(text.split())
+    if _PLAIN.fullmatch(line):
+        return line
+    return "".join(_sign(sign) for sign in unicodedata.normalize("NFC", line))
 
 
 def _sign(sign: str) -> str:

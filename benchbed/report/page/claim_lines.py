@@ -6,12 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchbed.claims.evidence import Evidence
 from benchbed.claims.outcome import Verdict
-from benchbed.claims.reading import shipped_claims
-from benchbed.claims.trials import read_trials
-from benchbed.claims.verdict import decide
-from benchbed.cost_records import read_cost_records
 from benchbed.report.content import Report
 
 
@@ -24,26 +19,12 @@ class ClaimLines:
 
 
 def claim_lines(report: Report) -> ClaimLines:
-    """Judge every known claim by the report's records and by what else lies in its folders.
+    """Every known claim, as the report judges it.
 
     Raises:
         UsageError: a claim file of a plug-in is not what it should be.
     """
-    evidence = _evidence(report)
-    verdicts = [verdict for claim in shipped_claims() for verdict in decide(claim, evidence)]
-    return lines_of(verdicts)
-
-
-def _evidence(report: Report) -> Evidence:
-    """The records that the report has read already; cost records and trials from its folders."""
-    folders = [path for path in report.sources if path.is_dir()]
-    costs = {each.id: each for folder in folders for each in read_cost_records(folder)[0]}
-    trials = {each.id: each for folder in folders for each in read_trials(folder)[0]}
-    return Evidence(
-        tuple(sorted(report.collection.records, key=lambda each: (each.created, each.id))),
-        tuple(sorted(costs.values(), key=lambda each: (each.created, each.id))),
-        tuple(sorted(trials.values(), key=lambda each: (each.created, each.id))),
-    )
+    return lines_of(report.verdicts)
 
 
 def lines_of(verdicts: Sequence[Verdict]) -> ClaimLines:

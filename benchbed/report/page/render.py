@@ -113,6 +113,7 @@ def _summary(report: Report) -> str:
         _count(len({row.dataset for row in rows}), "dataset"),
         _count(len({row.provenance.fingerprint for row in rows}), "protocol"),
         _count(len({row.provenance.machine for row in rows}), "machine"),
+        *([_count(len(report.evidence.costs), "cost record")] if report.evidence.costs else []),
     ]
     return ", ".join(parts)
 

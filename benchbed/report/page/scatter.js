@@ -19,7 +19,7 @@ function drawScatter() {
   byId("scatter").replaceChildren(chart(width, height, `${titled(up)} against ${titled(across)} of ${points.length} rows`,
     leftAxis(y, left, width - right, titled(up)),
     bottomAxis(x, top, height - bottom, `${titled(across)}${log ? " (logarithmic)" : ""}`),
-    frontLine(front, x, y),
+    frontLine(front, x, y, across.better),
     points.map((point) => errorBars(point, x, y)),
     names.map(({ leader }) => leader && draw("line", leader)),
     points.map((point, i) => [
@@ -55,11 +55,15 @@ function paretoFront(points, across, up) {
     .sort((a, b) => a.x.value - b.x.value);
 }
 
-function frontLine(front, x, y) {
-  return draw("polyline", { class: "front", points: front.map((point) => `${x.at(point.x.value)},${y.at(point.y.value)}`).join(" ") });
+/* In steps: nothing was measured between two points, and on a step something is as good in both. */
+function frontLine(front, x, y, better) {
+  const at = (one, other) => `${x.at(one.x.value)},${y.at(other.y.value)}`;
+  const points = front.flatMap((point, i) => (i ? [better > 0 ? at(front[i - 1], point) : at(point, front[i - 1]), at(point, point)] : [at(point, point)]));
+  return draw("polyline", { class: "front", points: points.join(" ") });
 }
 
-/* Names beside their points, moved up or down while they would lie on one another; where no place is free the pointer tells. */
+/* Names beside their points and above or below the bar through them, farther while they would lie on one another; where no
+   place is free the pointer tells. */
 function placeNames(points, x, y, edge) {
   const taken = points.map(({ x: a, y: b }) => ({ left: x.at(a.value) - 8, right: x.at(a.value) + 8, middle: y.at(b.value) }));
   return points.map(({ row, x: a, y: b }) => {
@@ -67,11 +71,11 @@ function placeNames(points, x, y, edge) {
     const leftwards = x.at(a.value) + 10 + size > edge;
     const start = leftwards ? x.at(a.value) - 10 - size : x.at(a.value) + 10;
     const free = (middle) => !taken.some((box) => box.left < start + size && box.right > start && Math.abs(box.middle - middle) < 12);
-    const tries = [0, -11, 11, -22, 22, -33, 33, -44, 44, -55, 55].map((shift) => y.at(b.value) + shift);
+    const tries = [-9, 9, -20, 20, -31, 31, -42, 42, -53, 53].map((shift) => y.at(b.value) + shift);
     const middle = tries.find((each) => free(each) && each > PLOT.top && each < PLOT.height - PLOT.bottom - 6);
     if (middle === undefined) return { leader: null, attributes: null };
     taken.push({ left: start, right: start + size, middle });
-    const leader = Math.abs(middle - y.at(b.value)) > 6
+    const leader = Math.abs(middle - y.at(b.value)) > 12
       ? { class: "leader", x1: x.at(a.value), y1: y.at(b.value), x2: leftwards ? x.at(a.value) - 9 : start - 2, y2: middle } : null;
     return { leader, attributes: { x: leftwards ? x.at(a.value) - 10 : start, y: middle + 4, "text-anchor": leftwards ? "end" : "start" } };
   });

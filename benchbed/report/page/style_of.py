@@ -17,8 +17,8 @@ UNCLAIMED: Final = "#9a9a9a"
 
 def method_styles(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
     """Method -> colour "#rrggbb" and matplotlib's marker."""
-    families = {row.method: row.family for row in rows if row.record is not None}
-    return {name: asdict(look_of(name, family)) for name, family in sorted(families.items())}
+    measured = {row.method: row for row in rows if row.record is not None}
+    return {name: asdict(look_of(name, row.family, row.colour)) for name, row in sorted(measured.items())}
 
 
 def stage_styles(used: Sequence[str]) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from matplotlib.axes import Axes
@@ -38,6 +38,7 @@ class ClaimInterval:
         claimed_low, claimed_high: what the paper says; infinite where it leaves an end open.
         value, low, high: what was measured, NaN where nothing was.
         decision: the verdict.
+        where: the hardware that it was measured on, "" where that does not matter.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ClaimInterval:
     low: float
     high: float
     decision: Decision
+    where: str = ""
 
 
 def claims_plot(claims: Sequence[ClaimInterval], title: str = "") -> Plot | None:
@@ -55,7 +57,7 @@ def claims_plot(claims: Sequence[ClaimInterval], title: str = "") -> Plot | None
 
     Args:
         claims: of one unit; of more than 16 the first.
-        title: above the axes.
+        title: above the axes; where there is none, the hardware, if all that was measured on any share it.
 
     Returns:
         None where there are none, or no end of any is finite.
@@ -69,6 +71,12 @@ def claims_plot(claims: Sequence[ClaimInterval], title: str = "") -> Plot | None
     numbers = [n for claim in claims for n in _numbers(claim)]
     if not numbers:
         return None
+    places = sorted({claim.where for claim in claims if claim.where})
+    title = title or (places[0] if len(places) == 1 else "")
+    if len(places) > 1:
+        claims = [
+            replace(claim, name=f"{claim.name} ({claim.where})") if claim.where else claim for claim in claims
+        ]
     texts = tuple(claim.name for claim in claims)
     with styled((*texts, title)):
         figure, (axes,) = new_figure(0.95 + ROW * len(claims))
@@ -116,12 +124,17 @@ def _draw(axes: Axes, place: int, claim: ClaimInterval, left: float, right: floa
         transform=axes.get_yaxis_transform(),
         va="bottom",
         fontsize=SMALL,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},  # no grid line through letters
+        zorder=1.5,
     )
     start = claim.claimed_low if math.isfinite(claim.claimed_low) else left
     end = claim.claimed_high if math.isfinite(claim.claimed_high) else right
     axes.fill_betweenx([place - BAND, place + BAND], start, end, color=PALE, linewidth=0, zorder=1)
     for x in {start, end} - {left, right}:
         axes.plot([x, x], [place - BAND, place + BAND], color=GREY, linewidth=0.8, zorder=2)
+    for x, end, marker in ((left, claim.claimed_low, "<"), (right, claim.claimed_high, ">")):
+        if math.isinf(end):  # the claim goes on beyond the axis
+            axes.plot(x, place, marker, color=GREY, markersize=4.0, clip_on=False, zorder=2)
     if not math.isfinite(claim.value):
         return
     colour, marker = LOOKS[claim.decision]

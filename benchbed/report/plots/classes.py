@@ -104,7 +104,7 @@ def _panel(
                 [np.nanmin(column), np.nanmax(column)], [height, height], color=PALE, linewidth=0.8, zorder=1
             )
     for row, own in zip(rows, values, strict=True):
-        look = look_of(row.method, row.family)
+        look = look_of(row.method, row.family, row.colour)
         there = [
             (own[line.place], h) for line, h in zip(lines, heights, strict=True) if line.place is not None
         ]
@@ -130,7 +130,7 @@ def _panel(
 
 
 def _mark(row: Row) -> Line2D:
-    look = look_of(row.method, row.family)
+    look = look_of(row.method, row.family, row.colour)
     fill = look.colour if row.ranked else "white"
     return Line2D(
         [], [], linestyle="", marker=look.marker, color=look.colour, markerfacecolor=fill, markersize=4

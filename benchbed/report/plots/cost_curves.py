@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from benchbed.cost.scaling import Law, fit_laws
 from benchbed.cost.statistics import median_interval
-from benchbed.cost_records import CostRecord, law_samples, read_cost_records
+from benchbed.cost_records import CostRecord, law_samples
+from benchbed.report.law_words import law_words
 from benchbed.report.plots.plot import Plot
 from benchbed.report.plots.scaling import ScalingCurve, ScalingPoint, scaling_plot
+from benchbed.report.plots.words import counted
 
 # axis -> what grows, in words, and how many of the law's units make one of the plot's.
 AXES: Final = {
@@ -25,25 +27,21 @@ OF: Final = "latency, ms an image"
 OF_CALLS: Final = "latency, ms a call"  # over batches: a call is what grows evenly with them
 
 
-def read_costs(sources: Iterable[Path]) -> list[CostRecord]:
-    """The cost records of all stores among the sources, each once, oldest first."""
-    found: dict[str, CostRecord] = {}
-    for source in sources:
-        if source.is_dir():
-            for record in read_cost_records(source)[0]:
-                found.setdefault(record.id, record)
-    return sorted(found.values(), key=lambda record: (record.created, record.id))
-
-
 def cost_plots(records: Iterable[CostRecord]) -> list[Plot]:
     """A plot for each axis that each record swept."""
-    plots = [
-        scaling_plot(curves_of(record, axis), _title(record), record.id[:6])
-        for record in records
-        for axis in record.sweeps
-        if axis in AXES
+    return [plot for draw in cost_drawings(records) for plot in draw()]
+
+
+def cost_drawings(records: Iterable[CostRecord]) -> list[Callable[[], list[Plot]]]:
+    """What `cost_plots` draws, not drawn yet."""
+    return [
+        partial(_sweep_plot, record, axis) for record in records for axis in record.sweeps if axis in AXES
     ]
-    return [plot for plot in plots if plot is not None]
+
+
+def _sweep_plot(record: CostRecord, axis: str) -> list[Plot]:
+    plot = scaling_plot(curves_of(record, axis), _title(record), record.id[:6])
+    return [] if plot is None else [plot]
 
 
 def curves_of(record: CostRecord, axis: str) -> list[ScalingCurve]:
@@ -67,6 +65,7 @@ def curves_of(record: CostRecord, axis: str) -> list[ScalingCurve]:
             points=tuple(_point(x / unit, ms) for x, ms in sorted(each.items())),
             law=_drawn(laws[subject], unit),
             words=in_words(laws[subject], unit),
+            colour=str(record.subjects[subject].get("colour", "")),
         )
         for subject, each in samples.items()
     ]
@@ -87,15 +86,12 @@ def _drawn(law: Law, unit: float) -> tuple[tuple[float, float], ...]:
 
 def in_words(law: Law, unit: float = 1.0) -> str:
     """ "47.1 + 3.02 x ms"."""
-    powers = ("", " x", " x²")
-    terms = [f"{each.value * unit**power:.3g}{powers[power]}" for power, each in enumerate(law.coefficients)]
-    return f"{' + '.join(terms)} ms".replace("+ -", "- ")
+    return f"{law_words(law, unit)} ms"
 
 
 def _title(record: CostRecord) -> str:
     conditions = record.conditions
     height, width = conditions.size
     base = f"{width} x {height}, {conditions.classes} classes"
-    return (
-        f"{base}, batch {conditions.batch}, {record.protocol['device']}, {record.protocol['threads']} threads"
-    )
+    threads = counted(int(record.protocol["threads"]), "thread")
+    return f"{base}, batch {conditions.batch}, {record.protocol['device']}, {threads}"

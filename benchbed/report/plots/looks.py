@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -30,6 +31,7 @@ MARKERS: Final = {
     "": ("D", "d", "*"),
 }
 OURS: Final = "benchbed"
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,22 @@ class Look:
     marker: str
 
 
-def look_of(method: str, family: str = "") -> Look:
+def look_of(method: str, family: str = "", colour: str = "") -> Look:
     """The look of a method, given without variant.
 
-    Methods that ship with benchbed come first, in the order of their names, so that each has a colour of its own; a plug-in's
-    look follows from its name.
+    Methods that ship with benchbed come first, in the order of their names, so that each has a colour of its own; a plug-in has
+    the colour of its card, and where that names none, one that follows from its name.
+
+    Args:
+        method: its name.
+        family: decides the marker.
+        colour: what its card says; anything but "#rrggbb" is as if it said nothing.
     """
     ours = _ours()
     slot = ours.index(method) if method in ours else _hashed(method)
     shapes = MARKERS.get(family, MARKERS[""])
-    return Look(COLOURS[slot % len(COLOURS)], shapes[slot // len(COLOURS) % len(shapes)])
+    own = colour.lower() if _COLOUR.fullmatch(colour) else COLOURS[slot % len(COLOURS)]
+    return Look(own, shapes[slot // len(COLOURS) % len(shapes)])
 
 
 @cache

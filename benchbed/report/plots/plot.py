@@ -42,9 +42,9 @@ class Plot:
 
 def settle(figure: Figure) -> None:
     """Arrange a figure once and for all: a second arrangement starts from the first and ends a little elsewhere."""
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     if not isinstance(figure.get_layout_engine(), (PlaceHolderLayoutEngine, type(None))):
-        canvas.draw()
+        figure.draw_without_rendering()
         figure.set_layout_engine("none")
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation, Transform
 
 from benchbed.report.picture_file import slug
 from benchbed.report.plots.looks import look_of
 from benchbed.report.plots.plot import Plot
-from benchbed.report.plots.style import headline, log_axis, new_figure, shown, styled
+from benchbed.report.plots.style import headline, log_axis, new_figure, shown, styled, within_reach
 from benchbed.report.plots.words import counted
 
 HEIGHT: Final = 2.6  # inches
+APART: Final = 3.0  # points of length between methods measured at one place
 WIDE: Final = 8.0  # a range from which on an axis is logarithmic
 
 
@@ -42,6 +43,7 @@ class ScalingCurve:
         points: rising in x; at least one.
         law: points of the fitted law, rising in x; empty where nothing was fitted. A single x: a constant.
         words: the law in words, "47 + 3.1 x ms"; "" where there is none.
+        colour: what the method's card says, "" where nothing.
     """
 
     label: str
@@ -51,6 +53,7 @@ class ScalingCurve:
     points: tuple[ScalingPoint, ...]
     law: tuple[tuple[float, float], ...] = ()
     words: str = ""
+    colour: str = ""
 
     @property
     def method(self) -> str:
@@ -82,8 +85,9 @@ def scaling_plot(curves: Sequence[ScalingCurve], title: str = "", name: str = ""
     with styled((*texts, title)):
         figure, (axes,) = new_figure(HEIGHT + 0.16 * -(-len(usable) // 2))
         axes.margins(0.1)
-        for curve, points in usable:
-            _draw(axes, curve, points)
+        for place, (curve, points) in enumerate(usable):
+            aside = APART * (place - (len(usable) - 1) / 2) / 72
+            _draw(axes, curve, points, ScaledTranslation(aside, 0, figure.dpi_scale_trans))
         _frame(axes, usable)
         headline(figure, title)
         marks = [_mark(curve) for curve, _ in usable]
@@ -94,20 +98,31 @@ def scaling_plot(curves: Sequence[ScalingCurve], title: str = "", name: str = ""
 
 
 def _finite(curve: ScalingCurve) -> list[ScalingPoint]:
-    return [point for point in curve.points if math.isfinite(point.x) and math.isfinite(point.value)]
+    return [point for point in curve.points if within_reach(point.x) and within_reach(point.value)]
 
 
-def _draw(axes: Axes, curve: ScalingCurve, points: Sequence[ScalingPoint]) -> None:
-    look = look_of(curve.method, curve.family)
+def _draw(axes: Axes, curve: ScalingCurve, points: Sequence[ScalingPoint], aside: Transform) -> None:
+    """Points a little aside of where they are, lest bars of several methods lie in one line; laws in place."""
+    look = look_of(curve.method, curve.family, curve.colour)
     arms = [
-        [max(p.value - p.low, 0.0) if math.isfinite(p.low) else 0.0 for p in points],
-        [max(p.high - p.value, 0.0) if math.isfinite(p.high) else 0.0 for p in points],
+        [max(p.value - p.low, 0.0) if within_reach(p.low) else 0.0 for p in points],
+        [max(p.high - p.value, 0.0) if within_reach(p.high) else 0.0 for p in points],
     ]
     xs, ys = [p.x for p in points], [p.value for p in points]
     axes.errorbar(
-        xs, ys, yerr=arms, fmt=look.marker, color=look.colour, markersize=3.6, elinewidth=0.8, zorder=3
+        xs,
+        ys,
+        yerr=arms,
+        fmt=look.marker,
+        color=look.colour,
+        markersize=3.6,
+        elinewidth=0.8,
+        zorder=3,
+        transform=axes.transData + aside,
     )
-    law = [(x, y) for x, y in curve.law if math.isfinite(y)]
+    axes.update_datalim([(p.x, y) for p in points for y in (p.low, p.high, p.value) if within_reach(y)])
+    axes.autoscale_view()
+    law = [(x, y) for x, y in curve.law if within_reach(y)]
     if len(law) > 1:
         axes.plot(*zip(*law, strict=True), color=look.colour, linewidth=0.9, zorder=2)
     elif len(points) == 1 or len(law) == 1:
@@ -131,13 +146,14 @@ def _frame(axes: Axes, usable: Sequence[tuple[ScalingCurve, Sequence[ScalingPoin
 
 
 def _mark(curve: ScalingCurve) -> Line2D:
-    look = look_of(curve.method, curve.family)
+    look = look_of(curve.method, curve.family, curve.colour)
     return Line2D([], [], color=look.colour, marker=look.marker, markersize=3.6, linewidth=0.9)
 
 
 def _caption(usable: Sequence[tuple[ScalingCurve, Sequence[ScalingPoint]]]) -> str:
     first = usable[0][0]
-    parts = [f"{first.of.capitalize()} over {first.over}; bars: 95 % intervals."]
+    beside = ", methods beside each other" if len(usable) > 1 else ""
+    parts = [f"{first.of.capitalize()} over {first.over}; bars: 95 % intervals{beside}."]
     laws = [f"{curve.label}: {curve.words}" for curve, _ in usable if curve.words]
     if laws:
         parts.append(f"Lines: fitted laws, {'; '.join(laws)}.")

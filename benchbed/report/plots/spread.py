@@ -55,32 +55,41 @@ class Spread:
         return float(np.nanmean(np.nanstd(self.replicates, axis=1, ddof=1)))
 
 
-def spreads(rows: Sequence[Row], metric: str) -> list[Spread]:
-    """One a label, best first; records of the same weights count once.
+def spreads(rows: Sequence[Row], metric: str, most: int = METHODS) -> tuple[list[Spread], list[str]]:
+    """One a label, best first; records of the same weights count once. Only those that are given are bootstrapped again.
 
     Args:
         rows: of one group.
         metric: a name of `benchbed.metrics.METRICS`.
+        most: labels.
+
+    Returns:
+        The spreads, and the labels of those beyond `most`.
     """
     usable = [row for row in rows if row.record and row.record.counts and row.record.counts.num_images > 1]
     found = []
-    for _, members in groupby(sorted(usable, key=lambda row: row.label), key=lambda row: row.label):
+    for label, members in groupby(sorted(usable, key=lambda row: row.label), key=lambda row: row.label):
         by_weights = {row.provenance.weights_sha256: row for row in members}
-        each = [(row, _replicates(row, metric)) for row in list(by_weights.values())[:SEEDS]]
-        each = [
-            (row, draws)
-            for row, draws in each
-            if np.isfinite(draws).any() and _value(row, metric) is not None
-        ]
+        values = [(row, _value(row, metric)) for row in list(by_weights.values())[:SEEDS]]
+        each = [(row, value) for row, value in values if math.isfinite(value)]
         if each:
-            values = np.array([_value(row, metric) for row, _ in each], np.float64)
-            found.append(Spread(each[0][0], values, np.stack([draws for _, draws in each])))
-    return sorted(found, key=lambda spread: -float(spread.values.mean()))
+            found.append((float(np.mean([value for _, value in each])), label, each))
+    found.sort(key=lambda entry: -entry[0])
+    drawn = [_spread(each, metric) for _, _, each in found[:most]]
+    return drawn, [label for _, label, _ in found[most:]]
 
 
-def _value(row: Row, metric: str) -> float | None:
+def _spread(each: Sequence[tuple[Row, float]], metric: str) -> Spread:
+    replicates = np.stack([_replicates(row, metric) for row, _ in each])
+    return Spread(each[0][0], np.array([value for _, value in each], np.float64), replicates)
+
+
+def _value(row: Row, metric: str) -> float:
+    """Percent; NaN where it, or its interval, does not exist."""
     figure = row.figure(metric)
-    return figure.value if figure is not None and math.isfinite(figure.value) else None
+    if figure is None or not math.isfinite(figure.low):
+        return math.nan
+    return figure.value
 
 
 def _replicates(row: Row, metric: str) -> NDArray[np.float64]:
@@ -101,11 +110,12 @@ def spread_plot(rows: Sequence[Row], metric: str = "hiou") -> Plot | None:
         None where no row has counts of two images or more.
     """
     usable = [row for row in rows if not row.random] or list(rows)
-    found = spreads(usable, metric) or spreads(usable, "miou")
+    found, left_out = spreads(usable, metric)
+    if not found:
+        metric = "miou"
+        found, left_out = spreads(usable, metric)
     if not found:
         return None
-    metric = metric if _value(found[0].row, metric) is not None else "miou"
-    found, left_out = found[:METHODS], found[METHODS:]
     texts = tuple(spread.row.label for spread in found)
     with styled(texts):
         lines = sum(len(spread.values) for spread in found)
@@ -123,7 +133,7 @@ def spread_plot(rows: Sequence[Row], metric: str = "hiou") -> Plot | None:
 def _draw(axes: Axes, found: Sequence[Spread]) -> None:
     height, ticks = 0.0, []
     for spread in found:
-        look = look_of(spread.row.method, spread.row.family)
+        look = look_of(spread.row.method, spread.row.family, spread.row.colour)
         top = height
         for value, draws in sorted(
             zip(spread.values, spread.replicates, strict=True), key=lambda pair: -pair[0]
@@ -160,7 +170,7 @@ def _mean(axes: Axes, spread: Spread, top: float, bottom: float) -> None:
     axes.plot([mean, mean], [bottom - LINE / 2, top + LINE / 2], color=INK, linewidth=0.7, zorder=2)
 
 
-def _caption(found: Sequence[Spread], left_out: Sequence[Spread], metric: str) -> str:
+def _caption(found: Sequence[Spread], left_out: Sequence[str], metric: str) -> str:
     parts = [
         f"{FIGURES[metric].heading} on {found[0].row.dataset}: estimate, middle half (thick) and middle 95 % (thin) of the "
         "bootstrap over images, a line a record."
@@ -175,7 +185,7 @@ def _caption(found: Sequence[Spread], left_out: Sequence[Spread], metric: str) -
     if not found[0].row.ranked:
         parts.append("Hollow: random weights or a supervised reference.")
     if left_out:
-        parts.append(f"Not shown: {listed([spread.row.label for spread in left_out])}.")
+        parts.append(f"Not shown: {listed(left_out)}.")
     return " ".join(parts)
 
 

@@ -11,7 +11,17 @@ from matplotlib.patches import Patch
 from benchbed.report.figures import stage_medians
 from benchbed.report.picture_file import group_name
 from benchbed.report.plots.plot import Plot
-from benchbed.report.plots.style import GREY, INK, PALE, SMALL, headline, new_figure, shown, styled
+from benchbed.report.plots.style import (
+    GREY,
+    INK,
+    PALE,
+    SMALL,
+    headline,
+    new_figure,
+    shown,
+    styled,
+    within_reach,
+)
 from benchbed.report.plots.words import listed
 from benchbed.report.rows import Row
 from benchbed.stages import STAGES, UNACCOUNTED
@@ -39,7 +49,10 @@ def stages_plot(rows: Sequence[Row]) -> Plot | None:
         None where no row has times.
     """
     timed = [(row, stage_medians(row.record)) for row in rows if row.record and row.figure("latency")]
-    timed = sorted(((r, stages) for r, stages in timed if stages), key=lambda pair: -sum(pair[1].values()))
+    timed = sorted(
+        ((r, stages) for r, stages in timed if stages and within_reach(sum(stages.values()))),
+        key=lambda pair: -sum(pair[1].values()),
+    )
     if not timed:
         return None
     kept, left_out = timed[-MOST:], timed[:-MOST]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -22,6 +23,7 @@ INK: Final = "#222222"
 GREY: Final = "#767676"  # 4.5 : 1 against white, the least that WCAG 2.1 asks of text
 PALE: Final = "#d9d9d9"
 PNG_DPI: Final = 300
+HUGE: Final = 1e12  # beyond it, 30 years of milliseconds, and below its inverse no axis makes sense
 LONGEST_NAME: Final = 28  # letters
 _LETTER: Final = 0.6  # of its height: an ordinary letter's width in DejaVu Sans
 
@@ -92,6 +94,11 @@ def new_figure(height: float, rows: int = 1, **subplots: Any) -> tuple[Figure, l
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(rows, 1, squeeze=False, **subplots)
     return figure, [axis for line in axes for axis in line]
+
+
+def within_reach(value: float) -> bool:
+    """Whether an axis can hold a number: finite, and neither absurdly large nor absurdly close to 0."""
+    return math.isfinite(value) and (value == 0 or 1 / HUGE < abs(value) < HUGE)
 
 
 def head(axes: Axes, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,9 +13,9 @@ from benchbed.report.figure_names import FIGURES
 from benchbed.report.figures import Figure
 from benchbed.report.picture_file import group_name
 from benchbed.report.plots.looks import look_of
-from benchbed.report.plots.name_tags import Tag, place_tags
+from benchbed.report.plots.name_tags import Stretch, Tag, place_tags
 from benchbed.report.plots.plot import Plot
-from benchbed.report.plots.style import GREY, INK, headline, log_axis, new_figure, shown, styled
+from benchbed.report.plots.style import GREY, INK, headline, log_axis, new_figure, shown, styled, within_reach
 from benchbed.report.plots.words import counted, listed
 from benchbed.report.rows import Row
 
@@ -72,7 +71,8 @@ def tradeoff_plot(rows: Sequence[Row]) -> Plot | None:
             f"{points[0].row.dataset}, {place.coverage}, {place.protocol} {place.fingerprint[:8]}",
         )
         front = _draw_front(axes, points)
-        left_out = place_tags(figure, axes, [_tag(each) for each in sorted(points, key=_tagged_first)])
+        tags = [_tag(each) for each in sorted(points, key=_tagged_first)]
+        left_out = place_tags(figure, axes, tags, [*_arms(points), *_steps(axes, front)])
     name = f"tradeoff-{group_name(points[0].row)}"
     return Plot(name, figure, _caption(rows, points, metric, left_out), _alt(points, metric, front), texts)
 
@@ -83,11 +83,11 @@ def _points(rows: Sequence[Row], metric: str) -> list[Point]:
 
 
 def _finite(figure: Figure | None) -> bool:
-    return figure is not None and math.isfinite(figure.value)
+    return figure is not None and within_reach(figure.value)
 
 
 def _draw(axes: Axes, point: Point) -> None:
-    look = look_of(point.row.method, point.row.family)
+    look = look_of(point.row.method, point.row.family, point.row.colour)
     x, y = point.x.value, point.y.value
     axes.plot(interval(point.x), [y, y], color=look.colour, linewidth=0.8, solid_capstyle="butt", zorder=2.5)
     axes.plot([x, x], interval(point.y), color=look.colour, linewidth=0.8, solid_capstyle="butt", zorder=2.5)
@@ -106,7 +106,7 @@ def _draw(axes: Axes, point: Point) -> None:
 
 def interval(figure: Figure) -> list[float]:
     """Both ends; one that is not finite is the value itself, which draws no arm there."""
-    return [end if math.isfinite(end) else figure.value for end in (figure.low, figure.high)]
+    return [end if within_reach(end) else figure.value for end in (figure.low, figure.high)]
 
 
 def _frame(axes: Axes, points: Sequence[Point], metric: str) -> None:
@@ -146,6 +146,26 @@ def _draw_front(axes: Axes, points: Sequence[Point]) -> list[Point]:
         axes.legend([Line2D([], [], color=GREY, linewidth=0.8)], ["Pareto front"], loc="lower right")
     )
     return front
+
+
+def _arms(points: Sequence[Point]) -> list[Stretch]:
+    """Where intervals are drawn."""
+    across = [[(x, point.y.value) for x in interval(point.x)] for point in points]
+    up = [[(point.x.value, y) for y in interval(point.y)] for point in points]
+    return [(first, second) for first, second in (*across, *up)]
+
+
+def _steps(axes: Axes, front: Sequence[Point]) -> list[Stretch]:
+    """Where the front's line is drawn, if there is one."""
+    if not front:
+        return []
+    xs, ys = [each.x.value for each in front], [each.y.value for each in front]
+    ends = zip([*xs[1:], axes.get_xlim()[1]], [axes.get_ylim()[0], *ys], strict=False)
+    return [
+        stretch
+        for x, y, (right, below) in zip(xs, ys, ends, strict=True)
+        for stretch in (((x, below), (x, y)), ((x, y), (right, y)))
+    ]
 
 
 def _tagged_first(point: Point) -> tuple[bool, float]:

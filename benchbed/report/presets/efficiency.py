@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -102,10 +102,10 @@ def _why(row: Row, other: Row) -> str:
 def _rows(group: Group, footnotes: Footnotes, shared: Mapping[str, str]) -> Iterator[tuple[Cell, ...]]:
     best = {name: ranks(group, name) for name in (*FIRST, *LAST)}
     slowest = _slowest(group)
-    repeated = {row.label for row in group if sum(other.label == row.label for other in group) > 1}
+    often = Counter(row.label for row in group)
     for row in sorted(group, key=lambda row: (row.label, row.provenance.created, row.key)):
         sentences = [each for each in of_row(row, ABOUT) if key(each) not in shared]
-        label = f"{row.label} #{row.key[:6]}" if row.label in repeated else row.label
+        label = f"{row.label} #{row.key[:6]}" if often[row.label] > 1 else row.label
         first = [_cell(row, name, best[name].get(row.key, "")) for name in FIRST]
         last = [_cell(row, name, best[name].get(row.key, "")) for name in LAST]
         yield Cell(label, marks=footnotes.marks(sentences)), *first, _speed_up(row, slowest), *last

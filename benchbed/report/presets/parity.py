@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -36,10 +37,14 @@ def parity_tables(rows: Sequence[Row], published: Sequence[Published]) -> tuple[
     """One table of all pairs, none where no variant that was measured has published numbers."""
     footnotes = Footnotes()
     sizes = {row.label: row for row in reversed(rows) if not _embedded(row)}  # the first row of each variant
+    ours: dict[str, list[Published]] = defaultdict(list)
+    for entry in published:
+        if entry.ours:
+            ours[entry.ours].append(entry)
     cells = tuple(
         pair
         for row in rows
-        for entry in published
+        for entry in ours.get(row.method, ())
         if _fits(row, entry, row is sizes.get(row.label))
         for pair in _pair(row, entry, footnotes)
     )
@@ -55,7 +60,7 @@ def _embedded(row: Row) -> bool:
 
 def _fits(row: Row, entry: Published, sized: bool) -> bool:
     """Accuracy needs the same dataset and counts; a number of parameters is of the variant, whatever the data."""
-    if not entry.ours or entry.ours != row.method or entry.metric not in METRICS or math.isnan(entry.value):
+    if entry.metric not in METRICS or math.isnan(entry.value):
         return False
     if row.record is None or not same_variant(row.label, entry):
         return False
