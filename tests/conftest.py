@@ -7,11 +7,9 @@ import os
 # Before torch is imported: beside a busy neighbour, spinning OpenMP threads slow small operators 10 to 80 times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Without them, half of the time goes to the kernel, which hands out and takes back the same memory at every operator: large pages
-# for torch's tensors, and, in the processes that tests start, an allocator that keeps what it has.
+# Large pages for torch's tensors: without them, up to half of the time goes to the kernel, which hands out and takes back the same
+# memory, page by page, at every operator.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(1 << 30))
-os.environ.setdefault("MALLOC_TOP_PAD_", str(64 << 20))
 # Nothing is left behind in a home folder; what is about decoded ground truth sets a folder of its own.
 os.environ["BENCHBED_CACHE"] = "off"
 

@@ -132,9 +132,10 @@ def test_a_plot_a_sweep_and_nothing_without_one(tmp_path: Path) -> None:
     assert f"zegformer/a: {curves_of(record, 'proposals')[0].words}" in plot.caption
     assert "Dashed" in plot.caption
     assert cost_plots([replace(record, sweeps={}, id="")]) == []
-    (tmp_path / "costs").mkdir()
-    (tmp_path / "costs" / f"{record.id}.json").write_text(to_json(record))
-    evidence = evidence_of([tmp_path, tmp_path.parent, tmp_path / "none"], ())
+    store = tmp_path / "store"
+    (store / "costs").mkdir(parents=True)
+    (store / "costs" / f"{record.id}.json").write_text(to_json(record))
+    evidence = evidence_of([store, tmp_path, tmp_path / "none"], ())
     assert [each.id for each in evidence.costs] == [record.id]
     report = SimpleNamespace(rows=(), evidence=evidence, verdicts=verdicts_of(evidence))
     written = write_plots(report, tmp_path / "out")  # type: ignore[arg-type]
