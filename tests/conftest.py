@@ -7,8 +7,8 @@ import os
 # Before torch is imported: beside a busy neighbour, spinning OpenMP threads slow small operators 10 to 80 times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Large pages for torch's tensors: without them, up to half of the time goes to the kernel, which hands out and takes back the same
-# memory, page by page, at every operator.
+# Large pages for torch's tensors: without them, a third of the time and more goes to the kernel, which hands out and takes back
+# the same memory, page by page, at every operator.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 # Nothing is left behind in a home folder; what is about decoded ground truth sets a folder of its own.
 os.environ["BENCHBED_CACHE"] = "off"
