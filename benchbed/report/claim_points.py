@@ -26,9 +26,11 @@ def _lines(verdict: Verdict) -> list[ClaimInterval]:
         )
         numbers = (each.measured.value, each.measured.low, each.measured.high)
         name = f"{claim.name}: {sides}"
+        # "Up to 18 times" is not refuted by one opponent that comes to less.
+        decision = (
+            each.decision if claim.over == "every" or each.decision == "supported" else verdict.decision
+        )
         found.append(
-            ClaimInterval(
-                name, claim.unit, claim.low, claim.high, *numbers, each.decision, verdict.hardware or ""
-            )
+            ClaimInterval(name, claim.unit, claim.low, claim.high, *numbers, decision, verdict.hardware or "")
         )
     return found

@@ -58,6 +58,13 @@ def test_plots_get_a_line_for_each_measured_pair_by_unit() -> None:
     assert claims_plot(points["x"]) is not None
 
 
+def test_one_opponent_that_comes_to_less_refutes_no_up_to() -> None:
+    (verdict,) = verdicts("san-params")
+    assert verdict.decision == "undecided"
+    assert {each.decision for each in verdict.findings if each.measured} == {"refuted"}
+    assert {each.decision for each in claim_points([verdict])["x"]} == {"undecided"}
+
+
 def test_the_overview_tells_where_a_paper_contradicts_itself() -> None:
     """DeOP's Table 1: 4.37 over 1.11 images a second is 3.94 times, not 4 to 7; 6.55 over 2.66 is 2.46 times."""
     found = [
