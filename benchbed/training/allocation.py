@@ -23,10 +23,11 @@ def keep_memory() -> bool:
     """Say so to torch and to the allocator, before torch is imported; a setting of the user's stays.
 
     Returns:
-        whether the allocator took it: False on systems without glibc, where nothing changes.
+        whether the allocator took it: False without glibc, or where the user has set it, and nothing changes then.
     """
     os.environ.setdefault(LARGE_PAGES, "1")
-    if not sys.platform.startswith("linux"):
+    own = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+    if own or not sys.platform.startswith("linux"):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

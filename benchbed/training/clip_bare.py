@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbed.datasets.shapes.random_stream import Stream
-from benchbed.input_spec import CLIP_MEAN, CLIP_STD
+from benchbed.input_spec import CLIP_MEAN
+from benchbed.training.clip_pixels import MEAN, STD, turned_layers
 from benchbed.training.clip_pool import Crop
 
 _PAPER: Final = np.array(CLIP_MEAN).round().astype(np.uint8)
-_MEAN: Final = torch.tensor(CLIP_MEAN).view(3, 1, 1)
-_STD: Final = torch.tensor(CLIP_STD).view(3, 1, 1)
 _TRIES: Final = 4
 _NOISE: Final = 0.4  # masks of 0.84 IoU on average
 _LEAST_SIDE: Final = 16  # pixels, of a small object before it is enlarged
@@ -46,7 +45,7 @@ def bare_object(crop: Crop, other: Crop, side: int, stream: Stream) -> Tensor:
         smaller = [max(_LEAST_SIDE, int(length * share)) for length in tensor.shape[2:]]
         tensor = F.interpolate(tensor, smaller, mode="bilinear", antialias=True)
     tensor = F.interpolate(tensor, (side, side), mode="bilinear", antialias=True)[0]
-    return (_turned(tensor, stream.integer(0, 7)) - _MEAN) / _STD
+    return (turned_layers(tensor, stream.integer(0, 7)) - MEAN) / STD
 
 
 def _roughly(shown: NDArray[np.bool_], stream: Stream) -> NDArray[np.bool_]:
@@ -61,11 +60,6 @@ def _roughly(shown: NDArray[np.bool_], stream: Stream) -> NDArray[np.bool_]:
     share += stream.integer(-20, 20) / 100
     rough = F.interpolate(share * (edge > 0), (side, side), mode="bilinear")[0, 0].numpy() > 0.5
     return rough if 2 * np.count_nonzero(rough & shown) > np.count_nonzero(rough | shown) else shown
-
-
-def _turned(image: Tensor, kind: int) -> Tensor:
-    image = torch.rot90(image, kind % 4, (1, 2))
-    return image.flip(2) if kind >= 4 else image
 
 
 def _behind(shown: NDArray[np.bool_], front: NDArray[np.bool_], stream: Stream) -> NDArray[np.bool_]:

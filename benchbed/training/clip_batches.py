@@ -15,17 +15,15 @@ from torch import Tensor
 from benchbed.datasets.shapes import CLASSES
 from benchbed.datasets.shapes.captions import caption_of
 from benchbed.datasets.shapes.random_stream import Stream
-from benchbed.input_spec import CLIP_MEAN, CLIP_STD
 from benchbed.training.clip_bare import bare_object
 from benchbed.training.clip_collages import collage
+from benchbed.training.clip_pixels import MEAN, STD
 from benchbed.training.clip_pool import Crop, Pool, View
 from benchbed.training.clip_prompts import FAMILIES
 from benchbed.training.clip_recipe import ClipRecipe, ClipRegions, ClipScenes
 from benchbed.training.clip_scene_views import SceneViews, scene_views
 
 GROUP: Final = len(CLASSES)
-_MEAN: Final = torch.tensor(CLIP_MEAN).view(3, 1, 1)
-_STD: Final = torch.tensor(CLIP_STD).view(3, 1, 1)
 
 Picture = NDArray[np.uint8]
 Pair = tuple[Picture, str]
@@ -123,7 +121,7 @@ class ClipBatches:
         return RegionBatch(
             torch.stack([image for image, _ in alone]),
             tuple(caption for _, caption in alone),
-            torch.stack([(each.image - _MEAN) / _STD for each in made]),
+            torch.stack([(each.image - MEAN) / STD for each in made]),
             torch.stack([each.regions for each in made]),
             tuple(said),
         )
@@ -198,7 +196,7 @@ def normalised(image: Picture, side: int) -> Tensor:
     tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
     if tensor.shape[1:] != (side, side):
         tensor = F.interpolate(tensor[None], (side, side), mode="bilinear", antialias=True)[0]
-    return (tensor - _MEAN) / _STD
+    return (tensor - MEAN) / STD
 
 
 def stacked(images: Sequence[Picture], side: int) -> Tensor:

@@ -12,16 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchbed.datasets.shapes.random_stream import Stream
-from benchbed.input_spec import CLIP_MEAN, CLIP_STD
 from benchbed.training.clip_collages import PATCH
+from benchbed.training.clip_pixels import MEAN, STD, turned_layers
 from benchbed.training.clip_pool import OutlinedScene
 from benchbed.training.clip_recipe import ClipScenes
 
 NOBODY: Final = -1  # the label of a region that only fills up a batch
 MOST: Final = 6  # objects in a scene of `shapes`
 _LEAST_PIXELS: Final = 60  # that an object shows, after resizing: about a patch
-_MEAN: Final = torch.tensor(CLIP_MEAN).view(3, 1, 1)
-_STD: Final = torch.tensor(CLIP_STD).view(3, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -61,14 +59,11 @@ def _view(
     ids = F.interpolate(layers[:, 3:], size)  # nearest
     top, left = (stream.integer(0, length - side) for length in size)
     kind = stream.integer(0, 7)
-    image, ids = (_turned(each[0, :, top : top + side, left : left + side], kind) for each in (image, ids))
+    image, ids = (
+        turned_layers(each[0, :, top : top + side, left : left + side], kind) for each in (image, ids)
+    )
     regions, classes = _regions(scene, ids[0].long(), scale, scenes, stream.child("regions"))
-    return (image - _MEAN) / _STD, regions, classes
-
-
-def _turned(layers: Tensor, kind: int) -> Tensor:
-    layers = torch.rot90(layers, kind % 4, (1, 2))
-    return layers.flip(2) if kind >= 4 else layers
+    return (image - MEAN) / STD, regions, classes
 
 
 def _regions(

@@ -53,6 +53,11 @@ def test_the_users_own_choice_of_pages_stays(monkeypatch: pytest.MonkeyPatch) ->
     assert os.environ[LARGE_PAGES] == "1"
 
 
+def test_the_users_own_allocator_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "4096")
+    assert not keep_memory()
+
+
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not keep_memory()
