@@ -1,4 +1,4 @@
-"""The loop over images: reading runs ahead of the forward pass, counting and the journal follow behind it."""
+"""The loop over images: reading runs ahead of the forward pass or in turn with it, counting and the journal follow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchbed.datasets.dataset import Sample
@@ -17,7 +18,7 @@ from benchbed.images import resize
 from benchbed.journal import Journal
 from benchbed.keeping import Keeper
 from benchbed.metrics import count_image
-from benchbed.overlap import Behind, ahead, readers
+from benchbed.overlap import Behind, Readers, read_by, readers
 from benchbed.progress import Reporter, Tick
 from benchbed.subject import Subject
 from benchbed.truth_cache import TruthCache
@@ -39,11 +40,11 @@ class Counting:
 
     Attributes:
         on_bad_image: `stop` fails the item at the first bad file, `skip` leaves the image out and says so everywhere.
-        threads: that read ahead; None for what suits the machine.
+        readers: who reads; None for what suits the machine.
     """
 
     on_bad_image: OnBadImage = "stop"
-    threads: int | None = None
+    readers: Readers | None = None
 
 
 USUAL: Final = Counting()
@@ -83,10 +84,10 @@ def count_into(
     """
     item = subject.item
     forward = Forward(subject.inference, item.protocol.batch)
-    threads = readers(subject.inference.device.type) if how.threads is None else how.threads
-    with TruthCache(item.dataset, reporter) as truth, Behind(threads) as behind:
+    who = how.readers or readers(subject.inference.device.type, torch.get_num_threads())
+    with TruthCache(item.dataset, reporter) as truth, Behind(who.threads if who.beside else 0) as behind:
         count = _Count(book, subject, how, keeper, tick)
-        read = ahead(lambda index: count.read(truth, index), indices, threads)
+        read = read_by(who, lambda index: count.read(truth, index), indices)
         with closing(read):
             for group in grouped((ready for ready in read if ready is not None), forward):
                 for ready, labels in zip(group, forward.labels(group), strict=True):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dataset import pseudo_collate
-from torch import Tensor
-from torch.utils.data import DataLoader
 
 from benchbed.datasets.dataset import Dataset
 from benchbed.errors import DataError
 from benchbed.progress import Reporter
-from benchbed.training.draws import Draws, SeededDataset
+from benchbed.training.draws import Draws
+from benchbed.training.loading import DrawLoader, collate_objects
 from benchbed.training.objects import ObjectCrops
 from benchbed.training.pictures import picture_draws
 from benchbed.training.pipelines import training_pipeline
@@ -34,7 +31,7 @@ def batches(
     workers: int,
     folder: Path,
     reporter: Reporter,
-) -> DataLoader[Any]:
+) -> DrawLoader:
     """An endless loader of this process's share of each batch; with loading workers or without, the same batches.
 
     Args:
@@ -55,15 +52,9 @@ def batches(
         raise DataError(
             f"{dataset.card.name}: none of its training images shows a seen class; put the dataset's own label maps there"
         )
-    collate: Callable[[Sequence[Any]], Any] = pseudo_collate if stage.samples == "scenes" else _objects
-    return DataLoader(
-        SeededDataset(samples, seed),
-        batch_sampler=Draws(len(samples), stage.batch, seed, done, processes.rank, processes.world),
-        num_workers=workers,
-        collate_fn=collate,
-        # Cards of datasets cannot be pickled, which other ways of starting a process would need.
-        multiprocessing_context="fork" if workers else None,
-    )
+    draws = Draws(len(samples), stage.batch, seed, done, processes.rank, processes.world)
+    collate = pseudo_collate if stage.samples == "scenes" else collate_objects
+    return DrawLoader(samples, draws, collate, workers)
 
 
 def _samples(stage: Stage, dataset: Dataset, folder: Path, reporter: Reporter) -> Any:
@@ -89,11 +80,3 @@ def _samples(stage: Stage, dataset: Dataset, folder: Path, reporter: Reporter) -
         drop_with_unseen=stage.seen_scenes,
         record_folder=folder,
     )
-
-
-def _objects(items: Sequence[tuple[Tensor, int]]) -> dict[str, Tensor]:
-    """Crops or pictures [B, 3, S, S] and their seen classes [B]."""
-    return {
-        "inputs": torch.stack([crop for crop, _ in items]),
-        "labels": torch.tensor([label for _, label in items]),
-    }

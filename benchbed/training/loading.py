@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from mmengine.dataset import pseudo_collate
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -21,15 +20,13 @@ class DrawLoader(DataLoader[Any]):
     """Endless batches of a dataset's draws, the same ones whatever the number of workers.
 
     Args:
-        dataset: indexed by the sample index: `TrainingScenes` or `ObjectCrops`.
+        dataset: indexed by the sample index: `TrainingScenes`, `ObjectCrops` or `PictureDraws`.
         draws: which samples come, and with which augmentation.
         collate: from a list of items to a batch; mmengine's `pseudo_collate` for scenes, `collate_objects` for objects.
         workers: loading processes; 0 loads in this one.
     """
 
-    def __init__(
-        self, dataset: Any, draws: Draws, collate: Collate = pseudo_collate, workers: int = 0
-    ) -> None:
+    def __init__(self, dataset: Any, draws: Draws, collate: Collate, workers: int = 0) -> None:
         super().__init__(
             _ErrorsAsItems(dataset, draws.seed),
             batch_sampler=draws,
@@ -74,6 +71,6 @@ class _ErrorsAsBatches:
 
 
 def collate_objects(items: Sequence[tuple[Tensor, int]]) -> dict[str, Tensor]:
-    """B items of `ObjectCrops` -> `inputs` [B, 3, S, S] float32 and `labels` [B] int64."""
+    """B crops or pictures and their seen classes -> `inputs` [B, 3, S, S] float32 and `labels` [B] int64."""
     crops, labels = zip(*items, strict=True)
     return {"inputs": torch.stack(crops), "labels": torch.tensor(labels, dtype=torch.int64)}

@@ -16,10 +16,12 @@ from rich.console import Console
 from voc_devkit import write_mask
 
 from benchbed.accuracy_pass import make_keeper
+from benchbed.cost.statistics import Estimate, paired_ratio
 from benchbed.counting_pass import USUAL, count_into
 from benchbed.datasets.dataset import Dataset
 from benchbed.datasets.voc import DATASET
-from benchbed.journal import journal
+from benchbed.journal import Journal, journal
+from benchbed.keeping import Keeper
 from benchbed.plan import PlanItem
 from benchbed.progress import Reporter
 from benchbed.protocol import named
@@ -30,37 +32,45 @@ from benchbed.weights import RANDOM
 
 SIZE: Final = (375, 500)  # height, width of most photos of VOC
 KEEP: Final = 4_000_000  # bytes of kept predictions: the default of `benchbed run`
+VAL: Final = 1449  # photos of VOC 2012's val split
 QUIET: Final = Reporter(Console(quiet=True))
 
 
 @dataclass
 class Overhead:
-    """Seconds a photo, one entry a round.
+    """Seconds a photo, one entry a chunk of photos; entries of the same chunk were measured one after the other.
 
     Attributes:
         name: `method/variant`.
+        photos: how many were measured, each once.
         network: the network alone, from its prepared input to its scores.
         bare: the same and the label map at the photo's size: what every evaluation has to compute.
         bench: everything from files to journal and kept predictions.
     """
 
     name: str
+    photos: int
     network: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
     bench: list[float] = field(default_factory=list)
 
-    def added(self, to: str = "bare") -> float:
-        """The share that the bench adds, the median over rounds; each round is compared with the bare ones around it."""
-        alone: list[float] = getattr(self, to)
-        pairs = zip(alone, self.bench, alone[1:], strict=False)
-        return median(2 * bench / (before + after) - 1 for before, bench, after in pairs)
+    def added(self) -> Estimate:
+        """Bench over bare, the median over chunks with its interval; 1.05 is 5 % added."""
+        return paired_ratio(self.bench, self.bare)
 
     def words(self) -> str:
         """One line."""
+        added, whole = self.added(), paired_ratio(self.bench, self.network)
         return (
-            f"{self.name}: bare {median(self.bare):.4f} s a photo, bench {median(self.bench):.4f} s: "
-            f"{100 * self.added():+.1f} % (to the network alone, without label map: {100 * self.added('network'):+.1f} %)"
+            f"{self.name}, {self.photos} photos: bare {1000 * median(self.bare):.1f} ms a photo, "
+            f"bench {1000 * median(self.bench):.1f} ms: {_percent(added.value)} % "
+            f"[{_percent(added.low)}, {_percent(added.high)}] (to the network alone, without label map: "
+            f"{_percent(whole.value)} %)"
         )
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * (ratio - 1):+.1f}"
 
 
 def write_voc(root: Path, count: int) -> None:
@@ -89,11 +99,11 @@ def subject_of(name: str, dataset: Dataset, images: int) -> Subject:
     return subject
 
 
-def forward_s(subject: Subject, images: int, map_too: bool) -> float:
+def forward_s(subject: Subject, photos: Sequence[int], map_too: bool) -> float:
     """Seconds a photo of the forward pass on inputs that are prepared already."""
     inference, dataset = subject.inference, subject.item.dataset
     spent = 0.0
-    for index in range(images):
+    for index in photos:
         with torch.inference_mode():
             batch = inference.batch(dataset.sample(index).image)
             begin = time.perf_counter()
@@ -101,20 +111,16 @@ def forward_s(subject: Subject, images: int, map_too: bool) -> float:
             if map_too:
                 label_maps(scores)
             spent += time.perf_counter() - begin
-    return spent / images
+    return spent / len(photos)
 
 
-def bench_s(subject: Subject, images: int, folder: Path) -> float:
+def bench_s(subject: Subject, photos: Sequence[int], book: Journal, keeper: Keeper | None) -> float:
     """Seconds a photo of all that `benchbed run` does until an image is counted and kept."""
-    folder.mkdir(parents=True)
-    begin = time.perf_counter()
-    keeper = make_keeper(subject, folder, KEEP, QUIET)
-    with journal(folder / "journal.jsonl", len(subject.vocabulary)) as book:
-        count_into(book, subject, range(images), USUAL, QUIET, keeper)
-        assert len(book.rows) == images
-    if keeper is not None:
-        keeper.write()
-    return (time.perf_counter() - begin) / images
+    before, begin = len(book.rows), time.perf_counter()
+    count_into(book, subject, photos, USUAL, QUIET, keeper)
+    spent = time.perf_counter() - begin
+    assert len(book.rows) == before + len(photos)
+    return spent / len(photos)
 
 
 def fastest(names: Sequence[str], dataset: Dataset) -> str:
@@ -122,18 +128,30 @@ def fastest(names: Sequence[str], dataset: Dataset) -> str:
     times = {}
     for name in names:
         subject = subject_of(name, dataset, 1)
-        times[name] = min(forward_s(subject, 1, True) for _ in range(3))
+        times[name] = min(forward_s(subject, [0], True) for _ in range(3))
     return min(times, key=lambda name: times[name])
 
 
-def measure(name: str, dataset: Dataset, images: int, rounds: int, folder: Path) -> Overhead:
-    """Bare passes and bench passes in turn, a bare one at both ends, so that a machine that changes falls on both alike."""
-    subject, found = subject_of(name, dataset, images), Overhead(name)
-    forward_s(subject, 1, True)
-    for turn in range(rounds):
-        found.network.append(forward_s(subject, images, False))
-        found.bare.append(forward_s(subject, images, True))
-        found.bench.append(bench_s(subject, images, folder / str(turn)))
-    found.network.append(forward_s(subject, images, False))
-    found.bare.append(forward_s(subject, images, True))
+def measure(name: str, dataset: Dataset, photos: int, chunk: int, folder: Path) -> Overhead:
+    """Bare passes and bench passes over chunks of photos, their order turned from chunk to chunk, each photo once.
+
+    Journal and kept predictions are those of one run over all photos, as a user's; only reading ahead begins anew at each chunk.
+    The room for kept predictions is in proportion to that for the whole split: as large a share of the photos is packed.
+    """
+    subject, found = subject_of(name, dataset, photos), Overhead(name, photos)
+    forward_s(subject, [0], True)
+    keeper = make_keeper(subject, folder, KEEP * photos // VAL, QUIET)
+    folder.mkdir(parents=True, exist_ok=True)
+    with journal(folder / "journal.jsonl", len(subject.vocabulary)) as book:
+        for turn, first in enumerate(range(0, photos, chunk)):
+            part = range(first, min(first + chunk, photos))
+            steps = [
+                lambda part=part: found.network.append(forward_s(subject, part, False)),
+                lambda part=part: found.bare.append(forward_s(subject, part, True)),
+                lambda part=part: found.bench.append(bench_s(subject, part, book, keeper)),
+            ]
+            for step in steps if turn % 2 else reversed(steps):
+                step()
+    if keeper is not None:
+        keeper.write()
     return found

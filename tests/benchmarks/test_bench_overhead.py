@@ -1,6 +1,6 @@
 """The bench adds at most 5 % to the bare forward pass of the fastest full-size method on photos of VOC's size (issue 7).
 
-`pytest tests/benchmarks/test_bench_overhead.py -m full_size -s`: about 5 minutes on two quiet cores, 3 GB of memory.
+`pytest tests/benchmarks/test_bench_overhead.py -m full_size -s`: about 6 minutes on two quiet cores, 3 GB of memory.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from benchbed.datasets.voc import DATASET
 
 MOST_ADDED = 0.05
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "voc2012"
-PHOTOS = 16
-ROUNDS = 5
+PHOTOS = 240
+CHUNK = 20
 # One of each method whose full-size variant takes less than two seconds a photo on two cores.
 FULL_SIZE = ("maskclip/vit-b16", "san/vit-b16", "deop/r101c-vit-b16", "bridge", "spnet/r50")
 
@@ -45,18 +45,18 @@ def voc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
 @pytest.mark.full_size
 @pytest.mark.timeout(3600)
 def test_at_most_5_percent_are_added(threads: int, voc: Dataset, tmp_path: Path) -> None:
-    found = measure(fastest(FULL_SIZE, voc), voc, PHOTOS, ROUNDS, tmp_path / "runs")
+    found = measure(fastest(FULL_SIZE, voc), voc, PHOTOS, CHUNK, tmp_path / "runs")
     print(f"\n{threads} threads: {found.words()}")
-    assert found.added() <= MOST_ADDED, found.words()
+    assert found.added().value <= 1 + MOST_ADDED, found.words()
 
 
 def test_the_measurement_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a tiny method and synthetic photos: figures are there, and both passes see every photo."""
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
-    write_voc(tmp_path / "voc", 2)
+    write_voc(tmp_path / "voc", 3)
     dataset = DATASET.opened(tmp_path / "voc")
     assert dataset.sample(1).image.shape == (375, 500, 3)
-    found = measure("spnet/tiny", dataset, 2, 1, tmp_path / "runs")
-    assert [len(found.network), len(found.bare), len(found.bench)] == [2, 2, 1]
+    found = measure("spnet/tiny", dataset, 3, 2, tmp_path / "runs")
+    assert [len(found.network), len(found.bare), len(found.bench)] == [2, 2, 2]
     assert min(found.network + found.bare + found.bench) > 0
     assert "spnet/tiny: bare" in found.words()

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,18 +16,15 @@ from benchbed.clip import ImageTower
 from benchbed.datasets.shapes import DATASET, scene
 from benchbed.errors import UsageError
 from benchbed.images import ImageBatch, prepare
-from benchbed.registry import resolve
 from benchbed.training.optimisers import make_optimiser
-from benchbed.training.recipe import Stage
 from benchbed.training.seen_labels import seen_only, seen_table
 from methods.deop import METHOD
 from methods.deop.model import DeOP, build
 from methods.deop.pixel_losses import PixelLosses
-from methods.deop.recipe import ONE_PASS_LOSSES, recipe
+from methods.deop.recipe import recipe
 from methods.deop.sizes import TINY_SIZE
-from methods.deop.training import OnePassStage, deop_stage
+from methods.deop.training import deop_stage
 from methods.parts.proposal_network import Proposals
-from methods.parts.set_criterion import MASKFORMER, CriterionSettings
 
 TINY = next(variant for variant in METHOD.variants if variant.embedded)
 SEEN = DATASET.vocabulary().seen_only()
@@ -241,65 +233,6 @@ def test_the_last_stage_learns_by_what_segment_gives() -> None:
         torch.testing.assert_close(found[name], expected[name])
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("ignored", ["no-object", "left-out"])
-def test_pixel_losses_equal_plain_loops(seed: int, ignored: Any) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    class_logits = 3 * torch.randn(1, 4, 3, generator=generator)
-    mask_logits = 3 * torch.randn(1, 4, 3, 5, generator=generator)
-    labels = torch.tensor([0, 1, 255])[torch.randint(3, (1, 3, 5), generator=generator)]
-    focal, terms, shared, areas = 0.0, 0, 0.0, 0.0
-    for y in range(3):
-        for x in range(5):
-            label = int(labels[0, y, x])
-            if label == 255 and ignored == "left-out":
-                continue
-            for k in range(3):
-                total_ = sum(
-                    math.exp(class_logits[0, q, k])
-                    / sum(math.exp(each) for each in class_logits[0, q])
-                    / (1 + math.exp(-mask_logits[0, q, y, x]))
-                    for q in range(4)
-                )
-                p = 1 / (1 + math.exp(-(3 * total_ - 3)))
-                hit = k == (2 if label == 255 else label)
-                sure = min(max(p, 1e-4), 1 - 1e-4)
-                focal -= (
-                    0.25 * (1 - sure) ** 2 * math.log(sure) if hit else 0.75 * sure**2 * math.log(1 - sure)
-                )
-                terms += 1
-                if k < 2:
-                    shared += p * hit
-                    areas += p + hit
-    found = PixelLosses(ignored=ignored)(class_logits, mask_logits, labels)
-    assert float(found["loss_focal"]) == pytest.approx(2 * focal / terms, rel=1e-4)
-    assert float(found["loss_dice"]) == pytest.approx(0.8 * (1 - (2 * shared + 1) / (areas + 1)), rel=1e-4)
-
-
-def test_masks_meet_labels_at_the_labels_size_or_their_own() -> None:
-    class_logits, mask_logits = torch.randn(2, 3, 4), torch.randn(2, 3, 4, 4)
-    coarse = torch.randint(3, (2, 4, 4))
-    fine = coarse.repeat_interleave(4, 1).repeat_interleave(4, 2)
-    shrunk = PixelLosses(resolution="logits")(class_logits, mask_logits, fine)
-    for name, value in PixelLosses()(class_logits, mask_logits, coarse).items():
-        torch.testing.assert_close(shrunk[name], value)
-    enlarged = nn.functional.interpolate(mask_logits, (16, 16), mode="bilinear")
-    whole = PixelLosses()(class_logits, mask_logits, fine)
-    for name, value in PixelLosses()(class_logits, enlarged, fine).items():
-        torch.testing.assert_close(whole[name], value)
-
-
-def test_left_out_pixels_move_nothing() -> None:
-    """Unseen objects lie under 255: no mask may learn from them, wherever it goes there."""
-    class_logits, labels = torch.randn(1, 3, 4), torch.full((1, 4, 4), 255)
-    labels[:, :2] = torch.randint(3, (1, 2, 4))
-    mask_logits = torch.randn(1, 3, 4, 4, requires_grad=True)
-    total(PixelLosses(ignored="left-out")(class_logits, mask_logits, labels)).backward()
-    assert mask_logits.grad is not None
-    assert float(mask_logits.grad[:, :, 2:].abs().max()) == 0
-    assert float(mask_logits.grad[:, :, :2].abs().min()) > 0
-
-
 @pytest.mark.parametrize("stage", ["proposals", "one-pass"])
 def test_a_batch_without_labels_has_finite_losses(stage: str) -> None:
     deop = tiny(stage)
@@ -357,62 +290,3 @@ def test_proposals_without_a_class_head_are_refused() -> None:
     headless = replace(TINY_SIZE, proposals=replace(TINY_SIZE.proposals, class_embed=()))
     with pytest.raises(UsageError, match=r"class_embed=\(\)"):
         build(headless).begin_stage("proposals")
-
-
-# The recipe.
-
-
-def test_official_losses_are_the_defaults() -> None:
-    _, proposals, one_pass = recipe("r101c-vit-b16", "coco-stuff").stages
-    assert CriterionSettings(**proposals.choices) == replace(MASKFORMER, class_cost=0.0)
-    stage = deop_stage("one-pass", one_pass.choices)
-    assert stage == OnePassStage(PixelLosses())
-    named = {**asdict(PixelLosses()), "freeze_prompt": False, "proposal_dropout": True}
-    assert {key: named[key] for key in ONE_PASS_LOSSES} == dict(ONE_PASS_LOSSES)
-
-
-def numbers(stage: Stage) -> tuple[Any, ...]:
-    optimiser = stage.optimiser
-    return (
-        stage.iterations,
-        stage.batch,
-        optimiser.name,
-        optimiser.lr,
-        optimiser.weight_decay,
-        optimiser.clip_norm,
-    )
-
-
-def test_published_numbers() -> None:
-    """deop.md, section 3."""
-    prompts, proposals, one_pass = recipe("r101c-vit-b16", "coco-stuff").stages
-    assert numbers(prompts) == (16_000, 32, "SGD", 0.02, 5e-4, None)
-    assert (prompts.samples, prompts.objects_per_class, prompts.object_side) == ("objects", 32, 224)
-    assert numbers(proposals) == (60_000, 32, "AdamW", 1e-4, 1e-4, 0.01)
-    assert proposals.augmentation.crop == 640
-    assert numbers(one_pass) == (60_000, 16, "AdamW", 2e-4, 1e-4, 0.01)
-    assert one_pass.augmentation.crop == 512
-    sides = one_pass.augmentation.short_sides
-    assert (sides[0], sides[-1]) == (256, 768)
-    assert {b - a for a, b in pairwise(sides)} == {51, 52}
-
-
-def test_what_is_ours_says_so() -> None:
-    for variant, dataset in (("r101c-vit-b16", "voc"), ("tiny", "shapes")):
-        assert recipe(variant, dataset).source.startswith("ours")
-    assert CriterionSettings(**STAGES["proposals"].choices).ignored == "negative"
-    assert STAGES["one-pass"].choices["ignored"] == "left-out"
-
-
-@pytest.mark.parametrize(("variant", "dataset"), [("tiny", "voc"), ("r101c-vit-b16", "shapes"), ("x", "voc")])
-def test_a_missing_recipe_names_those_there_are(variant: str, dataset: str) -> None:
-    with pytest.raises(UsageError, match=f"deop/{variant} has no recipe for {dataset}: r101c-vit-b16 is"):
-        recipe(variant, dataset)
-
-
-def test_the_card_names_the_recipe_which_is_plain_and_free_of_torch() -> None:
-    assert resolve(METHOD.recipe) is recipe
-    for variant, dataset in (("r101c-vit-b16", "voc"), ("r101c-vit-b16", "coco-stuff"), ("tiny", "shapes")):
-        json.dumps(recipe(variant, dataset).as_dict())
-    program = "import sys, methods.deop.recipe; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

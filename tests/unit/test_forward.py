@@ -25,6 +25,7 @@ from benchbed.images import ImageBatch, resize
 from benchbed.inference import Inference
 from benchbed.journal import Journal, journal
 from benchbed.metrics import Counts, count_image
+from benchbed.overlap import Readers
 from benchbed.plan import PlanItem
 from benchbed.progress import Reporter
 from benchbed.protocol import named
@@ -81,12 +82,12 @@ def plain(subject: Subject) -> Counts:
     return Counts.from_images(rows)
 
 
-@pytest.mark.parametrize("threads", [0, 1, 3])
+@pytest.mark.parametrize("readers", [Readers(0), Readers(1), Readers(3), Readers(2, beside=False)])
 def test_counts_are_those_of_a_plain_loop(
-    threads: int, subject: Callable[..., Subject], tmp_path: Path
+    readers: Readers, subject: Callable[..., Subject], tmp_path: Path
 ) -> None:
     made = subject(images(25))
-    assert counted(made, tmp_path / "j", Counting(threads=threads))[0] == plain(made)
+    assert counted(made, tmp_path / "j", Counting(readers=readers))[0] == plain(made)
 
 
 @pytest.mark.parametrize("batch", [2, 5, 100])
@@ -158,10 +159,11 @@ def test_what_the_system_refuses_is_met_by_a_smaller_batch(
     made.inference = Inference(hungry, made.vocabulary, torch.device("cpu"))
     expected = plain(made)
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    gc.collect()  # what earlier tests left is not to be room that this one gains later
     with journal(tmp_path / "j", CLASSES) as book:
         resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2**28, hard))
         try:
-            passed = count_into(book, made, range(len(dataset)), Counting(threads=0), QUIET)
+            passed = count_into(book, made, range(len(dataset)), Counting(readers=Readers(0)), QUIET)
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         assert book.counts(dataset.ids) == expected
@@ -211,10 +213,10 @@ class WithBadImages(ListedDataset):
         return super().sample(index)
 
 
-@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("readers", [Readers(0), Readers(2), Readers(2, beside=False)])
 @pytest.mark.parametrize("batch", [1, 4])
 def test_bad_images_are_skipped_and_named(
-    threads: int, batch: int, subject: Callable[..., Subject], tmp_path: Path
+    readers: Readers, batch: int, subject: Callable[..., Subject], tmp_path: Path
 ) -> None:
     """Damaged files, and ground truth with values that are no class, of which only counting hears."""
     base = images(20)
@@ -223,11 +225,11 @@ def test_bad_images_are_skipped_and_named(
     dataset.bad = (0, 7, 19)
     made = subject(dataset, batch=batch)
     with journal(tmp_path / "j", CLASSES) as book:
-        passed = count_into(book, made, range(20), Counting("skip", threads), QUIET)
+        passed = count_into(book, made, range(20), Counting("skip", readers), QUIET)
         assert [bad.id for bad in passed.skipped] == sorted(f"sample-{n}" for n in (0, 7, 11, 19))
         assert set(book.rows) == {f"sample-{n}" for n in range(20) if n not in (0, 7, 11, 19)}
     with pytest.raises(DataError), journal(tmp_path / "k", CLASSES) as book:
-        count_into(book, made, range(1, 20), Counting("stop", threads), QUIET)
+        count_into(book, made, range(1, 20), Counting("stop", readers), QUIET)
     if batch == 1:
         assert set(book.rows) == {f"sample-{n}" for n in range(1, 7)}
 
@@ -271,12 +273,12 @@ def test_memory_stays_flat(total: int, subject: Callable[..., Subject], tmp_path
         Tiny().eval().set_vocabulary(made.vocabulary), made.vocabulary, torch.device("cpu")
     )
     with journal(tmp_path / "j", CLASSES) as book:
-        count_into(book, made, range(200), Counting(threads=2), QUIET)
+        count_into(book, made, range(200), Counting(readers=Readers(2)), QUIET)
         gc.collect()
         process = psutil.Process()
         resident = process.memory_info().rss
         tracemalloc.start()
-        count_into(book, made, range(200, total), Counting(threads=2), QUIET)
+        count_into(book, made, range(200, total), Counting(readers=Readers(2)), QUIET)
         gc.collect()
         held, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

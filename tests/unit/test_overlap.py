@@ -8,19 +8,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchbed.overlap import AHEAD, BEHIND, Behind, ahead, readers
+from benchbed.overlap import AHEAD, BEHIND, IN_TURN, Behind, Readers, read_by, readers
 
 THREADS = [0, 1, 3]
+READERS = [Readers(0), Readers(1), Readers(3), Readers(1, beside=False), Readers(3, beside=False)]
 
 
-@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("who", READERS)
 @pytest.mark.parametrize("items", [0, 1, 50])
-def test_results_come_in_order(threads: int, items: int) -> None:
-    assert list(ahead(lambda n: n * n, range(items), threads)) == [n * n for n in range(items)]
+def test_results_come_in_order(who: Readers, items: int) -> None:
+    assert list(read_by(who, lambda n: n * n, range(items))) == [n * n for n in range(items)]
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_only_so_many_are_read_ahead(threads: int) -> None:
+@pytest.mark.parametrize("who", READERS[1:])
+def test_only_so_many_are_read_ahead(who: Readers) -> None:
     """Whoever is slow to take results stops the reading: memory does not grow with the items."""
     begun: list[int] = []
 
@@ -28,18 +29,28 @@ def test_only_so_many_are_read_ahead(threads: int) -> None:
         begun.append(n)
         return n
 
-    results = ahead(work, range(1000), threads)
-    for taken in range(1, 6):
+    results = read_by(who, work, range(1000))
+    for taken in range(1, 40):
         next(results)
-        assert len(begun) <= taken + threads * AHEAD + threads
+        assert len(begun) <= taken + who.threads * max(AHEAD + 1, IN_TURN)
     results.close()
     assert len(begun) < 1000
 
 
-@pytest.mark.parametrize("threads", THREADS)
+def test_nobody_reads_while_results_of_a_turn_are_used() -> None:
+    begun: list[int] = []
+    results = read_by(Readers(2, beside=False), begun.append, range(100))
+    for taken in range(1, 60):
+        next(results)
+        turns = -(-taken // (2 * IN_TURN))
+        assert len(begun) == turns * 2 * IN_TURN
+    results.close()
+
+
+@pytest.mark.parametrize("who", READERS)
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, MemoryError])
 def test_an_error_comes_at_its_turn_and_no_later_item_is_begun(
-    threads: int, error: type[BaseException]
+    who: Readers, error: type[BaseException]
 ) -> None:
     begun: list[int] = []
 
@@ -51,9 +62,9 @@ def test_an_error_comes_at_its_turn_and_no_later_item_is_begun(
 
     taken: list[int] = []
     with pytest.raises(error, match="broken"):
-        taken.extend(_each(ahead(work, range(1000), threads), taken))
+        taken.extend(_each(read_by(who, work, range(1000)), taken))
     assert taken == list(range(7))
-    assert len(begun) <= 8 + threads * (AHEAD + 1)
+    assert len(begun) <= 8 + who.threads * max(AHEAD + 1, IN_TURN)
 
 
 def _each(results: Iterator[int], taken: list[int]) -> list[int]:
@@ -108,18 +119,28 @@ def test_an_interrupted_block_still_does_what_it_was_given(threads: int) -> None
 
 def test_no_thread_is_left_over() -> None:
     before = threading.active_count()
-    list(ahead(str, range(20), 3))
+    list(read_by(Readers(3), str, range(20)))
+    list(read_by(Readers(3, beside=False), str, range(20)))
     with Behind(1) as behind:
         behind.do(lambda: None)
     assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(
-    ("cores", "device", "expected"),
-    [(1, "cpu", 0), (2, "cpu", 1), (64, "cpu", 4), (1, "cuda", 1), (64, "cuda", 4)],
+    ("cores", "computing", "device", "expected"),
+    [
+        (1, 1, "cpu", Readers(0, beside=False)),
+        (2, 1, "cpu", Readers(1)),
+        (2, 2, "cpu", Readers(2, beside=False)),
+        (64, 16, "cpu", Readers(4)),
+        (64, 64, "cpu", Readers(8, beside=False)),
+        (2, 64, "cpu", Readers(2, beside=False)),
+        (1, 1, "cuda", Readers(1)),
+        (64, 64, "cuda", Readers(4)),
+    ],
 )
-def test_a_lone_core_computes_alone(
-    cores: int, device: str, expected: int, monkeypatch: pytest.MonkeyPatch
+def test_who_reads_depends_on_the_cores_that_are_left(
+    cores: int, computing: int, device: str, expected: Readers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    assert readers(device) == expected
+    assert readers(device, computing) == expected

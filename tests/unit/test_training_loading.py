@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import pseudo_collate
 from torch import Tensor
 from voc_devkit import write_devkit
 
 from benchbed.datasets.shapes import ShapesScenes
 from benchbed.datasets.voc import open_voc
 from benchbed.errors import DataError
+from benchbed.progress import Reporter
+from benchbed.training.batches import batches as batches_of
 from benchbed.training.draws import Draws
 from benchbed.training.loading import DrawLoader, collate_objects
 from benchbed.training.objects import ObjectCrops
 from benchbed.training.pipelines import training_pipeline
+from benchbed.training.processes import Processes
 from benchbed.training.recipe import Augmentation
 from benchbed.training.scenes import TrainingScenes
 from benchbed.training.seen_labels import seen_table
+from methods.san.recipe import recipe
 
 FULL = Augmentation(short_sides=(64, 96), longest_side=200, crop=80, quarter_turns=True, colour=True)
 
@@ -46,7 +52,7 @@ def pixels(batch: dict[str, Any]) -> list[Tensor]:
 
 def batches(scenes: TrainingScenes, count: int, workers: int = 0, **keywords: Any) -> list[list[Tensor]]:
     draws = Draws(len(scenes), **{"batch": 4, "seed": 3, **keywords})
-    return [pixels(batch) for batch in islice(DrawLoader(scenes, draws, workers=workers), count)]
+    return [pixels(batch) for batch in islice(DrawLoader(scenes, draws, pseudo_collate, workers), count)]
 
 
 def same(first: list[list[Tensor]], second: list[list[Tensor]]) -> bool:
@@ -108,6 +114,17 @@ def test_a_damaged_file_is_named_in_one_sentence(tmp_path: Path, workers: int) -
     assert message.startswith(str(kit.image(kit.ids[2])))
     assert "\n" not in message
     assert "Traceback" not in message
+
+
+def test_a_trainings_workers_name_a_damaged_file_too(tmp_path: Path) -> None:
+    kit = write_devkit(tmp_path)
+    for name in kit.ids:
+        kit.image(name).write_bytes(kit.image(name).read_bytes()[:500])
+    stage = replace(recipe("vit-b16", "voc").stages[0], augmentation=FULL, batch=2)
+    loader = batches_of(stage, open_voc(tmp_path), 0, 0, Processes(), 1, tmp_path, Reporter())
+    with pytest.raises(DataError) as caught:
+        next(iter(loader))
+    assert "Traceback" not in str(caught.value)
 
 
 def test_objects(objects: ObjectCrops) -> None:
