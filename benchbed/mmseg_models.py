@@ -23,7 +23,7 @@ def build_segmenter(
 
     Args:
         method: `method` or `method/variant`, a third party's too.
-        checkpoint: an official checkpoint, or None for random weights.
+        checkpoint: an official checkpoint, "shipped" for the weights that come with the variant, or None for random weights.
         classes: class names; None takes them from the dataset that the runner hands over.
         overrides: as for `benchbed.load_method`.
     """

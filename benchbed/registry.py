@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 METHOD_GROUP: Final = "benchbed.methods"
 DATASET_GROUP: Final = "benchbed.datasets"
 _KINDS: Final = {METHOD_GROUP: "method", DATASET_GROUP: "dataset"}
+SHIPPED: Final = "shipped"
 # Names that people type for one of ours.
 _ALIASES: Final = {
     **{"zsseg": "simseg", "simbaseline": "simseg"},
@@ -176,20 +177,22 @@ def load_method(name: str, checkpoint: str | Path | None = None, **overrides: An
 
     Args:
         name: `method` or `method/variant`.
-        checkpoint: an official checkpoint (its own key format, sizes are read from the tensors' shapes), or None for
-            random weights in the variant's sizes.
+        checkpoint: an official checkpoint (its own key format, sizes are read from the tensors' shapes), `"shipped"` for the
+            weights that come with the variant, or None for random weights in the variant's sizes.
         overrides: what shapes cannot tell (heads, layer split, resolutions), or changes to the variant's configuration.
 
     Returns:
         The segmenter in evaluation mode, on the CPU, float32.
 
     Raises:
-        UsageError: unknown name or keyword.
+        UsageError: unknown name or keyword, or no weights come with the variant.
         CheckpointError: the file is missing, damaged, unsafe, or of another method or size.
     """
     chosen = choose(name)
-    if checkpoint is None:
+    if checkpoint is None or checkpoint == SHIPPED:
         segmenter: Segmenter = resolve(chosen.variant.build)(**{**chosen.variant.config, **overrides})
+        if checkpoint == SHIPPED:
+            _fill_as_shipped(segmenter, chosen)
         segmenter.set_input(chosen.variant.inputs["*"]).eval()
         return segmenter
     from benchbed.checkpoints import load_official
@@ -202,3 +205,14 @@ def load_method(name: str, checkpoint: str | Path | None = None, **overrides: An
         {**named, **trained_config(Path(checkpoint)), **overrides},
     ).eval()
     return loaded
+
+
+def _fill_as_shipped(segmenter: Segmenter, chosen: Chosen) -> None:
+    if not chosen.variant.packaged:
+        raise UsageError(
+            f"{chosen.label}: no weights come with it; give a checkpoint's path, or None for random weights"
+        )
+    from benchbed.packaged_weights import unpack
+    from benchbed.weights import packaged_path
+
+    unpack(packaged_path(chosen.variant), segmenter)

@@ -9,14 +9,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from benchbed import load_method
+from benchbed.checkpoints import weights_digest
 from benchbed.clip import ImageTower, TextTower
 from benchbed.clip_sizes import TINY
 from benchbed.clip_weights import take_clip, write_clip
-from benchbed.errors import CheckpointError
+from benchbed.errors import CheckpointError, UsageError
 from benchbed.packaged_weights import CLIP_SHA, pack, unpack
 from benchbed.registry import choose, resolve
 from benchbed.segmenter import Segmenter
 from benchbed.shipped_file import file_sha256, narrow, read_header
+from benchbed.weights import packaged_path
 
 METHODS = ("bridge", "deop", "lseg", "maskclip", "san", "simseg", "spnet", "zegformer")
 
@@ -139,3 +142,15 @@ def test_numbers_beyond_half_precision_stay_whole() -> None:
     assert narrow(torch.full((2, 2), 1e5)).dtype == torch.float32
     assert narrow(torch.full((2, 2), 1e4)).dtype == torch.float16
     assert narrow(torch.arange(4).reshape(2, 2)).dtype == torch.int64
+
+
+def test_shipped_weights_by_name_are_those_of_a_run() -> None:
+    loaded = load_method("spnet/tiny", "shipped")
+    filled = tiny("spnet", 3)
+    unpack(packaged_path(choose("spnet/tiny").variant), filled)
+    assert weights_digest(loaded) == weights_digest(filled) != weights_digest(load_method("spnet/tiny"))
+
+
+def test_a_variant_without_shipped_weights_says_so() -> None:
+    with pytest.raises(UsageError, match="bridge/mobilenetv2: no weights come with it"):
+        load_method("bridge/mobilenetv2", "shipped")

@@ -92,6 +92,6 @@ def in_words(law: Law, unit: float = 1.0) -> str:
 def _title(record: CostRecord) -> str:
     conditions = record.conditions
     height, width = conditions.size
-    base = f"{width} x {height}, {conditions.classes} classes"
+    base = f"{height} x {width}, {conditions.classes} classes"
     threads = counted(int(record.protocol["threads"]), "thread")
     return f"{base}, batch {conditions.batch}, {record.protocol['device']}, {threads}"
