@@ -74,6 +74,8 @@ class ClipScenes:
         rough: share of regions whose edge is changed by chance.
         regions_every: every so many steps a step of the second stage is taken with it, so that nothing is forgotten.
         patches: as in `ClipRecipe`, for the mean of a region's patches.
+        covered: share of windows whose patches' values in the last block are multiplied by a smooth random field between the
+            bounds `cover`: a method that weighs values by how many of its masks cover a patch (DeOP) reads such features.
         lr, schedule: of the stage.
     """
 
@@ -87,6 +89,8 @@ class ClipScenes:
     rough: float = 0.3
     regions_every: int = 3
     patches: float = 0.5
+    covered: float = 0.6
+    cover: tuple[float, float] = (0.8, 3.0)
     lr: float = 6e-4
     schedule: Schedule = Schedule("cosine", warmup=100, warmup_factor=0.01)  # noqa: RUF009 (frozen)
 

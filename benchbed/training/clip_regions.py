@@ -15,13 +15,16 @@ BLOCKED: Final = -100.0  # exp(-100) is nothing; SAN's mask tokens are steered i
 EARLY: Final = 1  # blocks that see the whole picture before the regions part
 
 
-def encode_regions(visual: ImageTower, images: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+def encode_regions(
+    visual: ImageTower, images: Tensor, regions: Tensor, cover: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Two embeddings a region.
 
     Args:
         visual: the tower.
         images: [B, 3, H, W], normalised.
         regions: [B, n, h * w] bool over the grid of patches, none of them empty.
+        cover: [B, h * w], times the patches' values in the last block; None for 1.
 
     Returns:
         [B * n, embed_dim] of CLS tokens, and the mean over the region's patches of the last block's value path, each of unit
@@ -38,7 +41,7 @@ def encode_regions(visual: ImageTower, images: Tensor, regions: Tensor) -> tuple
         tokens = mixing_block(block, tokens, mask)
     named = mixing_block(blocks[-1], tokens, mask)[:, :count]
     whole = (visual.ln_post(named) @ visual.proj).float()
-    patches = visual.ln_post(value_block(blocks[-1], tokens[:, count + 1 :])) @ visual.proj
+    patches = visual.ln_post(value_block(blocks[-1], tokens[:, count + 1 :], cover)) @ visual.proj
     shares = regions.float() / regions.sum(2, keepdim=True)
     return whole.flatten(0, 1), (shares @ F.normalize(patches.float(), dim=-1)).flatten(0, 1)
 

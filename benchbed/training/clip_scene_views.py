@@ -30,11 +30,13 @@ class SceneViews:
         images: [B, 3, S, S], normalised.
         regions: [B, 6, S / 8 * S / 8] bool, none empty.
         classes: [B * 6] int64, `NOBODY` for what only fills up.
+        cover: [B, S / 8 * S / 8], how many masks cover a patch, as it were.
     """
 
     images: Tensor
     regions: Tensor
     classes: Tensor
+    cover: Tensor
 
 
 def scene_views(pool: Sequence[OutlinedScene], scenes: ClipScenes, stream: Stream) -> SceneViews:
@@ -45,6 +47,7 @@ def scene_views(pool: Sequence[OutlinedScene], scenes: ClipScenes, stream: Strea
         torch.stack([image for image, _, _ in made]),
         torch.stack([regions for _, regions, _ in made]),
         torch.tensor([k for _, _, classes in made for k in classes]),
+        torch.stack([_cover(side // PATCH, scenes, stream.child("cover", k)) for k in range(scenes.views)]),
     )
 
 
@@ -85,6 +88,15 @@ def _regions(
     filler = regions[0] if regions else torch.ones(ids.numel() // PATCH**2, dtype=torch.bool)
     missing = MOST - len(regions)
     return torch.stack([*regions, *[filler] * missing]), [*classes, *[NOBODY] * missing]
+
+
+def _cover(side: int, scenes: ClipScenes, stream: Stream) -> Tensor:
+    """[side * side]: 1 everywhere, or a smooth field between two bounds."""
+    if stream.integer(0, 99) >= 100 * scenes.covered:
+        return torch.ones(side * side)
+    least, most = (round(100 * bound) for bound in scenes.cover)
+    coarse = torch.from_numpy(stream.integers(16, least, most)).float().view(1, 1, 4, 4) / 100
+    return F.interpolate(coarse, (side, side), mode="bilinear", align_corners=True).flatten()
 
 
 def _patches(mask: Tensor, scenes: ClipScenes, stream: Stream) -> Tensor:

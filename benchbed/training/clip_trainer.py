@@ -107,7 +107,7 @@ def scene_loss(clip: SmallClip, batch: SceneBatch, device: torch.device, recipe:
         raise ValueError("the recipe has no third stage")
     images, regions = batch.views.images.to(device), batch.views.regions.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
-        named, patches = encode_regions(clip.visual, images, regions)
+        named, patches = encode_regions(clip.visual, images, regions, batch.views.cover.to(device))
         with torch.no_grad():
             texts = clip.encode_text(clip.tokens(batch.sentences))
     scale, classes = clip.logit_scale.exp(), batch.views.classes.to(device)

@@ -24,6 +24,7 @@ from benchbed.training.clip_recipe import RECIPES, ClipPhase, ClipRecipe, ClipRe
 from benchbed.training.clip_regions import encode_regions, region_mask
 from benchbed.training.clip_trainer import ClipTask, ClipTrainer, region_loss
 from benchbed.training.stopping import StopRequest, TrainingInterrupted
+from methods.deop.clip_pass import severed_block
 
 DEEP = ClipSize(embed_dim=32, image_size=32, patch=8, width=128, layers=4, text_width=64, text_layers=1)
 SMALL = replace(DEEP, width=64, layers=2)
@@ -101,6 +102,25 @@ def test_a_regions_embeddings_one_region_at_a_time(seed: int) -> None:
             expected_patches.append(local[:, region].mean(1))
     torch.testing.assert_close(named, torch.stack(expected_named), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(patches, torch.stack(expected_patches), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_cover_weighs_the_values_of_the_last_block_as_deop_does() -> None:
+    torch.manual_seed(0)
+    visual: ImageTower = ImageTower(DEEP).eval()
+    images, regions, cover = torch.randn(2, 3, 32, 40), some_regions(0), 3 * torch.rand(2, 20)
+    named, patches = encode_regions(visual, images, regions, cover)
+    plain = encode_regions(visual, images, regions, torch.ones_like(cover))
+    torch.testing.assert_close(plain, encode_regions(visual, images, regions))
+    assert torch.equal(named, plain[0])
+    *early, last = visual.transformer.resblocks
+    tokens, _ = visual.tokens(images)
+    for block in early:
+        tokens = block(tokens)
+    severed = visual.ln_post(severed_block(last, tokens[:, 1:], cover)) @ visual.proj
+    local = F.normalize(severed, dim=-1)
+    means = [each[region].mean(0) for each, three in zip(local, regions, strict=True) for region in three]
+    torch.testing.assert_close(patches, torch.stack(means), rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()

@@ -117,6 +117,18 @@ def test_filled_regions_are_smaller_than_touched_ones_and_rough_ones_differ_at_t
     assert bool((near | ~rough).all())
 
 
+def test_values_are_weighed_by_a_smooth_field_or_not_at_all() -> None:
+    kinds = set()
+    for share in (0.0, 0.5, 1.0):
+        one = replace(PLAIN, views=40, sides=(64,), covered=share, cover=(0.5, 2.0))
+        cover = scene_views([blocks()], one, Stream.of("test", 1)).cover.view(40, 8, 8)
+        plain = (cover == 1).flatten(1).all(1)
+        kinds.add((share, bool(plain.all()), bool(plain.any())))
+        assert 0.5 <= float(cover.min()) <= float(cover.max()) <= 2
+        assert float(cover.diff(dim=1).abs().max()) < 1.5 * 3 / 7 + 1e-4
+    assert kinds == {(0.0, True, True), (0.5, False, True), (1.0, False, False)}
+
+
 def test_a_step_sees_the_same_whenever_it_is_asked_for(pool: Pool) -> None:
     first, again, other = (ClipBatches(pool, RECIPE, 4).scene_step(k, PLAIN) for k in (2, 2, 3))
     assert torch.equal(first.views.images, again.views.images)
@@ -143,7 +155,8 @@ def test_the_loss_is_the_mean_over_named_regions_alone(pool: Pool) -> None:
     batch = ClipBatches(pool, RECIPE, 1).scene_step(0, PLAIN)
     found = scene_loss(clip, batch, CPU, RECIPE)
     texts = F.normalize(clip.encode_text(clip.tokens(batch.sentences)), dim=-1)
-    named, patches = encode_regions(clip.visual, batch.views.images, batch.views.regions)
+    views = batch.views
+    named, patches = encode_regions(clip.visual, views.images, views.regions, views.cover)
     expected = 0.0
     for features, weight in ((named, 1.0), (patches, 0.5)):
         terms = [
