@@ -59,4 +59,4 @@ def test_the_measurement_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     found = measure("spnet/tiny", dataset, 3, 2, tmp_path / "runs")
     assert [len(found.network), len(found.bare), len(found.bench)] == [2, 2, 2]
     assert min(found.network + found.bare + found.bench) > 0
-    assert "spnet/tiny: bare" in found.words()
+    assert found.words().startswith("spnet/tiny, 3 photos: bare")
