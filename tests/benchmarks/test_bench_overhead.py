@@ -1,8 +1,8 @@
 """The bench adds at most 5 % to the bare forward pass of the fastest full-size method on photos of VOC's size (issue 7).
 
 `pytest tests/benchmarks/test_bench_overhead.py -m full_size -s`: about 6 minutes on two quiet cores, 3 GB of memory.
-It runs in the tests' environment (`tests/conftest.py`: OpenMP threads that wait sleep, large pages). Where they spin, as torch has it by
-default, a forward pass on all cores leaves less to the reading: 5 to 9 % were seen on two cores, 2 % with one thread of two.
+It runs in the tests' environment (`tests/conftest.py`: OpenMP threads that wait sleep, large pages). Where they spin, as torch
+has it by default, a forward pass on all cores leaves less to the reading: 5 to 9 % were seen on two cores, 2 % with one thread.
 """
 
 from __future__ import annotations
