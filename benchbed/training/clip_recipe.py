@@ -75,7 +75,7 @@ class ClipScenes:
         regions_every: every so many steps a step of the second stage is taken with it, so that nothing is forgotten.
         patches: as in `ClipRecipe`, for the mean of a region's patches.
         covered: share of windows whose patches' values in the last block are multiplied by a smooth random field between the
-            bounds `cover`: a method that weighs values by how many of its masks cover a patch (DeOP) reads such features.
+            bounds `cover`: a method that weighs values by how many of its masks cover a patch reads such features.
         lr, schedule: of the stage.
     """
 
