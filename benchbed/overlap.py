@@ -10,6 +10,7 @@ one: it costs more than it takes. There, reading takes turns with the forward pa
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -24,7 +25,11 @@ Result = TypeVar("Result")
 MOST_READERS: Final = 4  # decoding and resizing a photo takes about 5 ms: enough for 800 images a second
 MOST_IN_TURN: Final = 8  # threads that read while nobody computes
 AHEAD: Final = 2  # results that wait for the main thread, a reader
-IN_TURN: Final = 4  # the same where reading takes turns
+# A turn of reading is this long, at most so many items for all readers together. After a forward pass, OpenMP's threads go on
+# to spin for up to 16 ms (libgomp's 300,000 pauses) on the cores that should read: long turns make that rare.
+TURN_S: Final = 0.1
+MOST_ITEMS: Final = 32
+FIRST_ITEMS: Final = 4  # a reader, before anybody knows how long an item takes
 BEHIND: Final = 2  # pieces of work that wait for the thread behind
 
 
@@ -60,8 +65,8 @@ def read_by(
 ) -> Generator[Result, None, None]:
     """`work(item)` of every item, in order.
 
-    At most `AHEAD` or `IN_TURN` results a thread wait, so that memory does not grow with the items. What `work` raises is
-    raised at its item's turn; no later item is begun then, and those begun are waited for.
+    At most `AHEAD` results a thread wait, or those of one turn, so that memory does not grow with the items. What `work`
+    raises is raised at its item's turn; no later item is begun then, and those begun are waited for.
     """
     if who.threads < 1:
         yield from map(work, items)
@@ -88,11 +93,19 @@ def _ahead(
 def _in_turn(
     pool: ThreadPoolExecutor, threads: int, work: Callable[[Item], Result], todo: Iterator[Item]
 ) -> Iterator[Result]:
-    while part := [pool.submit(work, item) for item in islice(todo, threads * IN_TURN)]:
+    many = threads * FIRST_ITEMS
+    while part := [pool.submit(work, item) for item in islice(todo, many)]:
+        begin = time.perf_counter()
         wait(part)
+        many = turn_items(threads, (time.perf_counter() - begin) / len(part))
         part.reverse()
         while part:
             yield part.pop().result()
+
+
+def turn_items(threads: int, seconds: float) -> int:
+    """How many items the next turn reads, after one that took `seconds` an item, all readers together."""
+    return max(threads, min(MOST_ITEMS, round(TURN_S / max(seconds, 1e-9))))
 
 
 class Behind:

@@ -40,7 +40,7 @@ class Finding:
         unit: `ms`, `FLOP`, `parameters`, `operators`, `%`...
         change: relative change, after over before minus 1.
         low, high: one-sided bounds of the relative change where it is statistical; None where it is exact.
-        smallest: the least relative slow-down that would have been seen here 95 times of 100; None where exact.
+        smallest: of what is inconclusive, the least relative slow-down that these rounds would have shown 95 times of 100.
         rounds: that a statistical finding rests on.
         why: a sentence, where the numbers do not say it all.
     """
@@ -108,7 +108,7 @@ class Verdict:
 
     @property
     def smallest(self) -> float | None:
-        """The smallest slow-down that would have been seen in every stage that was timed; None where none was."""
+        """The smallest slow-down that would have been seen in every inconclusive stage; None where none is, or too few rounds."""
         seen = [each.smallest for each in self.findings if each.smallest is not None]
         return max(seen, default=None)
 

@@ -158,6 +158,7 @@ def _finding(
     why: str = "",
 ) -> Finding:
     before, after = samples.level_ms(part)
+    unseen = outcome is Outcome.INCONCLUSIVE
     return Finding(
         method,
         "latency",
@@ -169,7 +170,7 @@ def _finding(
         change=percent(shift.value),
         low=percent(shift.low(LEVEL)),
         high=percent(shift.high(LEVEL)),
-        smallest=percent(shift.visible(limit.margin, 1 - ALARMS, POWER)),
+        smallest=percent(shift.visible(limit.margin, 1 - ALARMS, POWER)) if unseen else None,
         rounds=shift.rounds,
         why=why or _doubt(outcome, shift),
     )

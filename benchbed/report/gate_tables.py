@@ -96,7 +96,7 @@ def _change(found: Finding) -> Cell:
 
 
 def _summary(verdict: Verdict) -> Table:
-    """A row a method: how much of it passed, and how small a slow-down would have been seen."""
+    """A row a method: how much of it passed, and which slow-down is not excluded."""
     methods = list(dict.fromkeys(each.method for each in verdict.findings))
     rows = [_method_row(name, [f for f in verdict.findings if f.method == name]) for name in methods]
     columns = (
@@ -106,7 +106,7 @@ def _summary(verdict: Verdict) -> Table:
         "regressed",
         "rounds",
         "whole call: change",
-        "smallest slow-down seen",
+        "largest slow-down not excluded",
     )
     return Table(f"{verdict.after} against {verdict.before}", columns, tuple(rows), unique(_notes(verdict)))
 
@@ -117,8 +117,8 @@ def _method_row(name: str, found: Sequence[Finding]) -> tuple[Cell, ...]:
 
     timed = [each for each in found if each.metric == "latency" and each.rounds]
     whole = next((each for each in timed if not each.part), None)
-    smallest = [each for each in timed if each.smallest is not None]
-    worst = max(smallest, key=lambda each: each.smallest or 0.0, default=None)
+    bounded = [each for each in timed if each.high is not None]
+    worst = max(bounded, key=lambda each: each.high or 0.0, default=None)
     return (
         text(name),
         count(Outcome.PASS),
@@ -126,8 +126,8 @@ def _method_row(name: str, found: Sequence[Finding]) -> tuple[Cell, ...]:
         count(Outcome.REGRESSED),
         text(max((each.rounds for each in timed), default=0)),
         _change(whole) if whole else absent(),
-        Cell(f"{worst.smallest:.1%} in {worst.part or 'the whole call'}", "measured")
-        if worst is not None and worst.smallest is not None
+        Cell(f"{worst.high:.1%} in {worst.part or 'the whole call'}", "measured")
+        if worst is not None and worst.high is not None
         else absent(),
     )
 
@@ -136,7 +136,7 @@ def _notes(verdict: Verdict) -> list[str]:
     notes = list(verdict.notes)
     if verdict.smallest is not None and math.isfinite(verdict.smallest):
         notes.append(
-            f"a slow-down of {verdict.smallest:.1%} in any one stage would have been seen 95 times of 100"
+            f"a slow-down of {verdict.smallest:.1%} in any inconclusive stage would have been seen 95 times of 100"
         )
     notes.append(
         f"a slow-down is called one above {verdict.margin:.0%}; a pass excludes {verdict.effect:.0%} (one-sided 95 % bounds in "

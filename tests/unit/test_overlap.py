@@ -8,7 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchbed.overlap import AHEAD, BEHIND, IN_TURN, Behind, Readers, read_by, readers
+from benchbed.overlap import (
+    AHEAD,
+    BEHIND,
+    FIRST_ITEMS,
+    MOST_ITEMS,
+    Behind,
+    Readers,
+    read_by,
+    readers,
+    turn_items,
+)
 
 THREADS = [0, 1, 3]
 READERS = [Readers(0), Readers(1), Readers(3), Readers(1, beside=False), Readers(3, beside=False)]
@@ -32,19 +42,28 @@ def test_only_so_many_are_read_ahead(who: Readers) -> None:
     results = read_by(who, work, range(1000))
     for taken in range(1, 40):
         next(results)
-        assert len(begun) <= taken + who.threads * max(AHEAD + 1, IN_TURN)
+        assert len(begun) <= taken + max(who.threads * (AHEAD + 1), MOST_ITEMS)
     results.close()
     assert len(begun) < 1000
 
 
-def test_nobody_reads_while_results_of_a_turn_are_used() -> None:
+def test_nobody_reads_while_results_of_a_turn_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchbed.overlap.TURN_S", 1e6)  # however slow the machine is just now
     begun: list[int] = []
-    results = read_by(Readers(2, beside=False), begun.append, range(100))
-    for taken in range(1, 60):
+    results = read_by(Readers(2, beside=False), begun.append, range(200))
+    for _ in range(2 * FIRST_ITEMS):
         next(results)
-        turns = -(-taken // (2 * IN_TURN))
-        assert len(begun) == turns * 2 * IN_TURN
+        assert len(begun) == 2 * FIRST_ITEMS
+    for _ in range(MOST_ITEMS):
+        next(results)
+        assert len(begun) == 2 * FIRST_ITEMS + MOST_ITEMS
     results.close()
+
+
+def test_a_turn_holds_few_large_photos_and_many_small_ones() -> None:
+    assert turn_items(2, 0.0) == MOST_ITEMS
+    assert turn_items(2, 0.01) == 10
+    assert turn_items(2, 1.0) == 2
 
 
 @pytest.mark.parametrize("who", READERS)
@@ -64,7 +83,7 @@ def test_an_error_comes_at_its_turn_and_no_later_item_is_begun(
     with pytest.raises(error, match="broken"):
         taken.extend(_each(read_by(who, work, range(1000)), taken))
     assert taken == list(range(7))
-    assert len(begun) <= 8 + who.threads * max(AHEAD + 1, IN_TURN)
+    assert len(begun) <= 8 + max(who.threads * (AHEAD + 1), MOST_ITEMS)
 
 
 def _each(results: Iterator[int], taken: list[int]) -> list[int]:
