@@ -3,7 +3,7 @@
     python tests/benchmarks/gate_power.py --gates 100                  # 100 of identical code, 100 with a slower stage
     python tests/benchmarks/gate_power.py --gates 100 --load 2         # beside two busy neighbours
     python tests/benchmarks/gate_power.py --gates 100 --minutes 50     # stop after so long; the same command goes on
-    python tests/benchmarks/gate_power.py --table                      # the table again, from what is there
+    python tests/benchmarks/gate_power.py --table --beside "a training"    # the table again, from what is there
 
 Each gate is the command itself, `benchbed gate --against HEAD`, in a copy of this checkout in a temporary folder. For a slow-down
 the copy's `benchbed/stages.py` is changed: after the statements of one stage it works on for a tenth of the processor time that
@@ -210,8 +210,8 @@ def lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
     return exact_interval(hits, of, 2 * confidence - 1)[0] if of else 0.0
 
 
-def table(lines: list[dict[str, Any]], command: str) -> str:
-    """Markdown."""
+def table(lines: list[dict[str, Any]], command: str, beside: str = "") -> str:
+    """Markdown; `beside` says in words what else ran."""
     same = [each for each in lines if not each["injected"]]
     slower = [each for each in lines if each["injected"]]
     alarms = sum(each["outcome"] == "regressed" for each in same)
@@ -231,8 +231,9 @@ def table(lines: list[dict[str, Any]], command: str) -> str:
     rows = [
         "# Power of `benchbed gate`",
         "",
-        f"Made by `{command}`. Each line is many whole gates, run one after the other on this machine while it was busy",
-        f"(load average when they began: {loads[0]:.1f} to {loads[-1]:.1f}, median {loads[len(loads) // 2]:.1f}).",
+        f"Made by `{command}` on {os.cpu_count()} cores{f', beside {beside}' if beside else ''}. Each line is many whole gates,",
+        f"run one after the other (load average when they began: {loads[0]:.1f} to {loads[-1]:.1f}, "
+        f"median {loads[len(loads) // 2]:.1f}).",
         "",
         _so_far(len(same), alarms, len(slower), right),
         "",
@@ -322,6 +323,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no gate after so long")
     parser.add_argument("--lines", type=Path, default=DEFAULT_LINES)
     parser.add_argument("--to", type=Path, default=DEFAULT_TABLE)
+    parser.add_argument("--beside", default="", help="what else runs, in words for the table")
     parser.add_argument("--table", action="store_true", help="run nothing, write the table")
     given = parser.parse_args()
     lines = of_this_gate(read(given.lines))
@@ -338,7 +340,7 @@ def main() -> None:
                 print(json.dumps(lines[-1]), flush=True)
     given.to.parent.mkdir(parents=True, exist_ok=True)
     command = f"python tests/benchmarks/gate_power.py --gates {given.gates} --load {given.load}"
-    given.to.write_text(table(lines, command))
+    given.to.write_text(table(lines, command, given.beside))
     print(f"{given.to} written")
 
 
