@@ -12,7 +12,7 @@ from benchbed.cost.largest_batch import parse_bytes
 from benchbed.cost.request import CostRequest, contenders
 from benchbed.cost.stopping import Stopping
 from benchbed.cost_records import CostRecord, prepare, write_cost_record
-from benchbed.errors import EXIT_DONE, EXIT_PARTIAL, UsageError
+from benchbed.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_PARTIAL, UsageError
 from benchbed.progress import Reporter
 
 if TYPE_CHECKING:
@@ -67,11 +67,17 @@ def cost_command(flags: CostFlags) -> int:
         reporter.note(f"cost record: {path}")
     for failure in outcome.failures:
         reporter.note(f"failed: {failure.item}: {failure.message}")
+    if outcome.interrupted and path is not None:
+        reporter.note(
+            "interrupted: what was measured by then is in the record; the same command measures anew"
+        )
     return exit_code(outcome)
 
 
 def exit_code(outcome: StudyOutcome) -> int:
-    """0 if nothing failed; the failures' own code if they share one and nothing was timed; else 4."""
+    """0 if nothing failed; the failures' own code if they share one and nothing was timed; 130 if interrupted; else 4."""
+    if outcome.interrupted:
+        return EXIT_INTERRUPTED
     if not outcome.failures:
         return EXIT_DONE
     codes = {failure.exit_code for failure in outcome.failures}

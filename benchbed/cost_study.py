@@ -28,6 +28,7 @@ from benchbed.cost.request import CostRequest, contenders, protocol_facts
 from benchbed.cost.throughput import budget, measure_throughput
 from benchbed.cost_records import CostRecord, Point
 from benchbed.device import resolve_device
+from benchbed.errors import EXIT_INTERRUPTED
 from benchbed.failures import Failure, failure
 from benchbed.progress import Reporter
 
@@ -40,10 +41,11 @@ WARM_UP: Final = {"cuda": 5}
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """A record, None where nothing at all could be timed, and what failed."""
+    """A record, None where nothing at all could be timed, what failed, and whether the user ended it before its time."""
 
     record: CostRecord | None
     failures: tuple[Failure, ...]
+    interrupted: bool = False
 
 
 @dataclass
@@ -56,6 +58,7 @@ class _Study:
         facts: by key, ready for the record.
         points: timed places.
         failures: what could not be measured.
+        interrupted: whether the user wants it to end; what was measured by then becomes the record.
     """
 
     request: CostRequest
@@ -67,6 +70,7 @@ class _Study:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    interrupted: bool = False
 
     def failed(self, item: str, part: str, error: Exception) -> None:
         """Note what went wrong, in the subject's own list as well where it has one."""
@@ -93,6 +97,7 @@ def run_study(request: CostRequest, reporter: Reporter, logs: Path) -> StudyOutc
 
     Raises:
         BenchError: the request makes no sense, or a device or weights are not there.
+        KeyboardInterrupt: interrupted before the fewest rounds that mean something; later, the outcome says so.
     """
     wanted = contenders(request)
     study = _Study(request, resolve_device(request.device), reporter, logs)
@@ -121,19 +126,32 @@ def _measure(study: _Study) -> StudyOutcome:
     before = capture(study.device)
     peaks = _peaks(study)
     run = _time(study)
+    study.interrupted = run.interrupted
     after = capture(study.device)
     peaks = {name: better(peaks.get(name), each) for name, each in _peaks(study).items()}
-    for key, each in study.contestants.items():
-        study.reporter.note(f"{key}: operations, memory, predictions")
-        _count(study, key, each)
-    if study.request.throughput:
-        _throughput(study)
+    _untimed(study)
     warnings = _warnings(before, after, run)
     for warning in warnings:
         study.reporter.note(f"warning: {warning}")
     if not study.points:
-        return StudyOutcome(None, tuple(study.failures))
-    return StudyOutcome(_record(study, run, before, peaks, warnings), tuple(study.failures))
+        return StudyOutcome(None, tuple(study.failures), study.interrupted)
+    record = _record(study, run, before, peaks, warnings)
+    return StudyOutcome(record, tuple(study.failures), study.interrupted)
+
+
+def _untimed(study: _Study) -> None:
+    """Operations, memory, predictions and throughput; an interruption ends them, and the record says what it lacks."""
+    wanted = [(key, lambda key=key: _count(study, key)) for key in study.contestants]
+    if study.request.throughput:
+        wanted.append(("throughput", lambda: _throughput(study)))
+    for key, measure in wanted:
+        if not study.interrupted:
+            try:
+                measure()
+                continue
+            except KeyboardInterrupt:
+                study.interrupted = True
+        study.failures.append(Failure(key, "interrupted: not measured to its end", EXIT_INTERRUPTED))
 
 
 def _time(study: _Study) -> Interleaved:
@@ -180,7 +198,9 @@ def _point(study: _Study, key: str, place: Conditions, samples: LatencySamples) 
     )
 
 
-def _count(study: _Study, key: str, contestant: Contestant) -> None:
+def _count(study: _Study, key: str) -> None:
+    study.reporter.note(f"{key}: operations, memory, predictions")
+    contestant = study.contestants[key]
     plain = contestant.contender.label
     known = study.facts[plain] if key != plain else {}
     outputs = study.outputs.get(key)

@@ -24,6 +24,7 @@ FAULTS = (
     "inf",
     "too-many-classes",
     "interrupt",
+    "interrupt-late",
     "custom-operator",
     "raises",
     "raises-late",
@@ -67,7 +68,7 @@ class Faulty(Segmenter):
             logits[0, 0, 0, 0] = float(self.fault)
         if self.fault == "too-many-classes":
             return torch.cat([logits, logits.amax(1, keepdim=True) + 1], 1)
-        if self.fault == "interrupt" and self.calls > 3:
+        if self.calls > {"interrupt": 3, "interrupt-late": 40}.get(self.fault, self.calls):
             raise KeyboardInterrupt
         if self.fault == "raises" or (self.fault == "raises-late" and self.calls > 8):
             raise RuntimeError("the method itself is broken")

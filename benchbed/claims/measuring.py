@@ -63,6 +63,8 @@ def _measure_cost(step: CostPlan, out: Path, logs: Path, device: str, reporter: 
         stopping=Stopping(seconds=step.seconds),
     )
     outcome = run_study(request, reporter, logs)
+    if outcome.interrupted:  # with fewer rounds than the verdict should rest on
+        raise KeyboardInterrupt
     if outcome.record is not None:
         reporter.note(f"record: {write_cost_record(out, outcome.record)}")
     return [each.message for each in outcome.failures]

@@ -26,7 +26,8 @@ class Interleaved:
         null_of: which name was timed twice; "" where nothing was.
         null: the samples of its second place.
         broken: by name, what went wrong.
-        stopped: why the rounds ended: `narrow`, `time`, `most`, or `nothing` where no call was left.
+        stopped: why the rounds ended: `narrow`, `time`, `most`, `interrupted` (the whole rounds before are here), or
+            `nothing` where no call was left.
     """
 
     samples: dict[str, LatencySamples] = field(default_factory=dict)
@@ -34,6 +35,11 @@ class Interleaved:
     null: LatencySamples | None = None
     broken: dict[str, Exception] = field(default_factory=dict)
     stopped: str = "nothing"
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody wants it to end."""
+        return self.stopped == "interrupted"
 
     @property
     def rounds(self) -> int:
@@ -59,6 +65,9 @@ def time_interleaved(
             from itself as a round allows, so the noise floor is no kind one.
         after_round: told the number of finished rounds and what each call returned in the last one, while no clock runs.
         warmup: untimed calls of each after the cold one.
+
+    Raises:
+        KeyboardInterrupt: before the least rounds were measured.
     """
     run = Interleaved()
     cold = _cold(calls, device, run.broken)
@@ -75,7 +84,7 @@ def time_interleaved(
         if samples is not None:
             run.null = samples.pop(NULL, None)
             run.samples = samples
-            run.stopped = stopping.why(samples)
+            run.stopped = "interrupted" if run.interrupted else stopping.why(samples)
             break
         cold = {name: each for name, each in cold.items() if name not in run.broken}
     return run
@@ -132,6 +141,12 @@ def _rounds(
             enough=stopping.narrow if stopping.until > 0 else None,
             begun=begun,
         )
+    except KeyboardInterrupt:
+        whole = min(len(each.total_ms) for each in begun.values())
+        if whole < stopping.least_rounds:
+            raise
+        run.stopped = "interrupted"
+        return {name: each.first(whole) for name, each in begun.items()}
     except Exception:
         if not failed:
             raise

@@ -52,6 +52,11 @@ class LatencySamples:
         self.total_ms.append(sum(ledger.values()))
         self.image_index.append(image)
 
+    def first(self, rounds: int) -> LatencySamples:
+        """The same of the first rounds alone."""
+        stages = {name: times[:rounds] for name, times in self.stage_ms.items()}
+        return LatencySamples(self.total_ms[:rounds], stages, self.first_call_ms, self.image_index[:rounds])
+
 
 def round_order(names: Sequence[str], index: int) -> list[str]:
     """Who comes when in round `index`: the given order in even rounds, the reverse in odd ones."""

@@ -137,6 +137,7 @@ def _time_notes(record: CostRecord) -> tuple[str, ...]:
         "narrow": f"stopped because every interval was within {stopping['until']:.0%} of its median",
         "time": f"stopped because the {stopping['seconds']:.0f} s were up",
         "most": "stopped at the most rounds",
+        "interrupted": "interrupted by the user",
     }
     notes = [
         f"steady: median of {stopping['rounds']} interleaved rounds in alternating order [95 % interval]; "

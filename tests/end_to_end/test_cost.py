@@ -146,8 +146,33 @@ def test_an_interruption_is_exit_code_130_and_leaves_no_record(
     register(monkeypatch)
     answer = here(capsys, "cost", "--methods", "faulty/interrupt", *SMALL, "--out", tmp_path)
     assert answer.code == 130
-    assert "interrupted; nothing of it was recorded" in answer.err
+    assert "interrupted before enough was measured for a record" in answer.err
     assert read_cost_records(tmp_path) == ([], [])
+
+
+def test_an_interruption_after_the_first_rounds_keeps_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch)
+    flags = (
+        "--methods",
+        "faulty/none,faulty/interrupt-late",
+        "--size",
+        "64x96",
+        "--classes",
+        5,
+        "--until",
+        0,
+    )
+    answer = here(capsys, "cost", *flags, "--seconds", 600, "--throughput", "--out", tmp_path)
+    assert answer.code == 130, answer.err
+    assert "interrupted by the user" in answer.out
+    assert "failed: throughput: interrupted: not measured to its end" in answer.err
+    (record,), _ = read_cost_records(tmp_path)
+    rounds = {len(point.latency["total_ms"]) for point in record.points}
+    assert rounds == {record.stopping["rounds"]}, "only whole rounds"
+    assert record.stopping["rounds"] >= record.stopping["least_rounds"]
+    assert record.stopping["why"] == "interrupted"
 
 
 def test_a_process_killed_while_it_measures_leaves_nothing_half_written(tmp_path: Path) -> None:

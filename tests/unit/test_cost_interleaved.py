@@ -102,9 +102,27 @@ def test_a_mistake_of_the_listener_is_not_blamed_on_a_call(clock: Clock) -> None
         time_interleaved({"a": spending(clock, 5)}, "cpu", RULE, after_round=listener)
 
 
-def test_an_interruption_goes_through(clock: Clock) -> None:
-    def interrupted(image: int) -> None:
-        raise KeyboardInterrupt
+def interrupted(calls_before: int, clock: Clock) -> Callable[[int], object]:
+    left = [calls_before]
 
+    def call(image: int) -> None:
+        clock.spend(5)
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+
+    return call
+
+
+@pytest.mark.parametrize("calls_before", [0, 1, 4])
+def test_an_early_interruption_goes_through(clock: Clock, calls_before: int) -> None:
     with pytest.raises(KeyboardInterrupt):
-        time_interleaved({"a": interrupted}, "cpu", RULE)
+        time_interleaved({"a": interrupted(calls_before, clock)}, "cpu", RULE)
+
+
+def test_a_late_interruption_keeps_the_whole_rounds_before(clock: Clock) -> None:
+    run = time_interleaved({"a": spending(clock, 5), "b": interrupted(6, clock)}, "cpu", RULE, ("a",))
+    assert (run.rounds, run.stopped, run.interrupted) == (5, "interrupted", True)
+    assert run.samples["a"].total_ms == run.samples["b"].total_ms == [5.0] * 5
+    assert run.null is not None
+    assert len(run.null.total_ms) == len(run.null.image_index) == 5
