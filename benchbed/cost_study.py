@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,9 +142,10 @@ def _measure(study: _Study) -> StudyOutcome:
 
 def _untimed(study: _Study) -> None:
     """Operations, memory, predictions and throughput; an interruption ends them, and the record says what it lacks."""
-    wanted = [(key, lambda key=key: _count(study, key)) for key in study.contestants]
+    wanted: list[tuple[str, Callable[[], None]]]
+    wanted = [(key, partial(_count, study, key)) for key in study.contestants]
     if study.request.throughput:
-        wanted.append(("throughput", lambda: _throughput(study)))
+        wanted.append(("throughput", partial(_throughput, study)))
     for key, measure in wanted:
         if not study.interrupted:
             try:
