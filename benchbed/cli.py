@@ -23,7 +23,7 @@ KEPT: Final = {
     "run": "; what was measured is kept: run the same command to go on",
     "sweep": "; jobs go on: run the same command to watch them and to submit the rest",
     "data get": "; what came is kept: run the same command to go on",
-    "cost": " before enough was measured for a record: run the same command again",
+    "cost": "; no record was written: run the same command again",
     "train": "; the last state is kept: run the same command with --resume to go on",
 }
 

@@ -67,7 +67,9 @@ def cost_command(flags: CostFlags) -> int:
         reporter.note(f"cost record: {path}")
     for failure in outcome.failures:
         reporter.note(f"failed: {failure.item}: {failure.message}")
-    if outcome.interrupted and path is not None:
+    if outcome.interrupted and path is None:
+        reporter.note("interrupted: nothing could be timed, so there is no record")
+    elif outcome.interrupted:
         reporter.note(
             "interrupted: what was measured by then is in the record; the same command measures anew"
         )
@@ -75,7 +77,7 @@ def cost_command(flags: CostFlags) -> int:
 
 
 def exit_code(outcome: StudyOutcome) -> int:
-    """0 if nothing failed; the failures' own code if they share one and nothing was timed; 130 if interrupted; else 4."""
+    """130 if interrupted; 0 if nothing failed; the failures' own code if they share one and nothing was timed; else 4."""
     if outcome.interrupted:
         return EXIT_INTERRUPTED
     if not outcome.failures:

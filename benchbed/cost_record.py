@@ -48,7 +48,8 @@ class CostRecord:
         subjects: key -> method, options, weights, and what was counted and measured of it at the base conditions.
         points: latencies, all interleaved in one run: entry i of every list is of round i.
         null: the A/A run: `subject`, `first_ms`, `second_ms`; {} where there is none.
-        stopping: `rounds`, `why`, `until`, `seconds`.
+        stopping: `rounds`, `why` (`narrow`, `time`, `most` or `interrupted`), and the rule: `until`, `seconds`, `least_rounds`,
+            `most_rounds`.
         matmul_peak: precision -> `flops_per_s`, `side`, `samples_ms`.
         run_id: marks what was interleaved.
         environment, bench, warnings, failures, created: as in a `Record`.

@@ -74,11 +74,15 @@ class _Study:
     interrupted: bool = False
 
     def failed(self, item: str, part: str, error: Exception) -> None:
-        """Note what went wrong, in the subject's own list as well where it has one."""
+        """Note what went wrong."""
         found = failure(item, error, self.logs)
-        self.failures.append(Failure(item, f"{part}: {found.message}", found.exit_code))
+        self.lost(item, Failure(item, f"{part}: {found.message}", found.exit_code))
+
+    def lost(self, item: str, found: Failure) -> None:
+        """Note what could not be measured, in the subject's own list as well where it has one."""
+        self.failures.append(found)
         if item in self.facts:
-            self.facts[item]["failures"].append(f"{part}: {found.message}")
+            self.facts[item]["failures"].append(found.message)
 
     def attempt(self, item: str, part: str, measure: Callable[[], Any]) -> None:
         """Measure one part of one subject; what goes wrong leaves the others alone."""
@@ -128,8 +132,9 @@ def _measure(study: _Study) -> StudyOutcome:
     peaks = _peaks(study)
     run = _time(study)
     study.interrupted = run.interrupted
-    after = capture(study.device)
-    peaks = {name: better(peaks.get(name), each) for name, each in _peaks(study).items()}
+    if run.interrupted:
+        study.reporter.note("interrupted: writing what was measured")
+    after, peaks = _afterwards(study, before, peaks)
     _untimed(study)
     warnings = _warnings(before, after, run)
     for warning in warnings:
@@ -138,6 +143,18 @@ def _measure(study: _Study) -> StudyOutcome:
         return StudyOutcome(None, tuple(study.failures), study.interrupted)
     record = _record(study, run, before, peaks, warnings)
     return StudyOutcome(record, tuple(study.failures), study.interrupted)
+
+
+def _afterwards(
+    study: _Study, before: Environment, peaks: dict[str, MatmulPeak]
+) -> tuple[Environment, dict[str, MatmulPeak]]:
+    """The machine after the rounds; where the user has no patience for that, as it was before them."""
+    try:
+        after = capture(study.device)
+        return after, {name: better(peaks.get(name), each) for name, each in _peaks(study).items()}
+    except KeyboardInterrupt:
+        study.interrupted = True
+        return before, peaks
 
 
 def _untimed(study: _Study) -> None:
@@ -153,7 +170,7 @@ def _untimed(study: _Study) -> None:
                 continue
             except KeyboardInterrupt:
                 study.interrupted = True
-        study.failures.append(Failure(key, "interrupted: not measured to its end", EXIT_INTERRUPTED))
+        study.lost(key, Failure(key, "interrupted: not measured to its end", EXIT_INTERRUPTED))
 
 
 def _time(study: _Study) -> Interleaved:
@@ -244,6 +261,8 @@ def _warnings(before: Environment, after: Environment, run: Interleaved) -> list
     found = noise_warnings(before)
     known = {each.partition(":")[0] for each in found}  # busy before and after is one thing
     found += [each for each in noise_warnings(after) if each.partition(":")[0] not in known]
+    if run.interrupted:
+        found.append(f"interrupted by the user after {run.rounds} rounds")
     if run.samples:
         rounds = np.sum([each.total_ms for each in run.samples.values()], axis=0).tolist()
         found += drift_warnings(before, after, rounds)

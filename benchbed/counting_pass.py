@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchbed.datasets.dataset import Sample
 from benchbed.errors import DataError
 from benchbed.forward import Forward, Ready, grouped
-from benchbed.images import resize
+from benchbed.images import keep_picture_memory, resize
 from benchbed.journal import Journal
 from benchbed.keeping import Keeper
 from benchbed.metrics import count_image
@@ -82,6 +82,7 @@ def count_into(
     Raises:
         DataError, ScoresError, StoreError: as `measure_counts`; what was counted before is in the journal.
     """
+    keep_picture_memory()
     item = subject.item
     forward = Forward(subject.inference, item.protocol.batch)
     who = how.readers or readers(subject.inference.device.type, torch.get_num_threads())
@@ -96,7 +97,10 @@ def count_into(
 
 
 class _Count:
-    """What is done beside the forward pass: `read` on the threads ahead, `add` on the one behind."""
+    """What is done beside the forward pass or in turn with it.
+
+    `read` is called by the readers, `add` by the thread behind or, where that would disturb, the main one.
+    """
 
     def __init__(
         self, book: Journal, subject: Subject, how: Counting, keeper: Keeper | None, tick: Tick

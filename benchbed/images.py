@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor
 from benchbed.input_spec import InputSpec
 from benchbed.scores import Geometry
 from benchbed.stages import stage
+
+KEPT_BLOCKS: Final = 8  # of memory, 16 MiB each at most
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,17 @@ class ImageBatch:
         std = torch.tensor(spec.std, device=tensor.device).view(3, 1, 1)
         pixels = (tensor * std + mean).round().clamp(0, 255).to(torch.uint8)
         return cls(tensor, tuple(pixels), (Geometry(size, size, size),) * len(tensor))
+
+
+def keep_picture_memory() -> None:
+    """Let PIL keep the memory of pictures that it is done with, in this process from now on.
+
+    New pages for every picture cost a third of a resize: 3.4 ms of processor time in place of 2.2 from 375 x 500 to 512 x 683.
+    A PILLOW_BLOCKS_MAX of the user's own stays.
+    """
+    if "PILLOW_BLOCKS_MAX" not in os.environ:
+        core: Any = Image.core
+        core.set_blocks_max(KEPT_BLOCKS)
 
 
 def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

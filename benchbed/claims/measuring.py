@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchbed.claims.plan import CostPlan, TrialPlan
 from benchbed.claims.trials import write_trial
 from benchbed.cost.conditions import DEFAULT_CLASSES, DEFAULT_SIZE, Conditions
-from benchbed.cost.stopping import Stopping
+from benchbed.cost.stopping import NARROW_FROM, Stopping
 from benchbed.cost_records import prepare, write_cost_record
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def _measure_cost(step: CostPlan, out: Path, logs: Path, device: str, reporter: 
         protocol=wanted.protocol or "matched",
         device=device,
         precisions=(wanted.precision or "fp32",),  # type: ignore[arg-type]  # checked when the claim was read
-        stopping=Stopping(seconds=step.seconds),
+        stopping=Stopping(seconds=step.seconds, least_rounds=NARROW_FROM),
     )
     outcome = run_study(request, reporter, logs)
-    if outcome.interrupted:  # with fewer rounds than the verdict should rest on
-        raise KeyboardInterrupt
     if outcome.record is not None:
         reporter.note(f"record: {write_cost_record(out, outcome.record)}")
+    if outcome.interrupted:
+        raise KeyboardInterrupt
     return [each.message for each in outcome.failures]

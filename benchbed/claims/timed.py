@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +14,9 @@ from benchbed.claims.flips import flips
 from benchbed.claims.outcome import Measured
 from benchbed.cost.noise_floor import noise_floor
 from benchbed.cost.statistics import paired_ratio
+from benchbed.cost.stopping import NARROW_FROM
 from benchbed.cost_records import CostRecord, Point
 from benchbed.records import Record
-
-# Fewer rounds do not even see two images in both orders (benchbed.cost.stopping.LEAST_ROUNDS).
-LEAST_ROUNDS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,8 @@ class TimedRun:
         machine: in words. hardware: `cpu` or `cuda`.
         evidence: ids of the records.
         warnings: what was said of the measurement.
-        bias: by how much the run's A/A test told identical work apart, relative; 0 where it did not, or there was none.
+        bias: how far identical work may lie apart by the run's A/A test, relative, at the end of its interval; 0 where that
+            test told nothing apart, or there was none.
         cost: the cost record, which may hold a sweep, with its subjects' keys; None for records of `benchbed run`.
     """
 
@@ -77,8 +76,8 @@ def unmet(claim: Claim, run: TimedRun) -> list[str]:
     if wanted.hardware not in ("any", run.hardware):
         wrong.append(f"hardware {run.hardware}, not {wanted.hardware}")
     rounds = len(run.subject.samples)
-    if rounds < LEAST_ROUNDS:
-        wrong.append(f"{rounds} rounds, not {LEAST_ROUNDS} or more")
+    if rounds < NARROW_FROM:  # their interval would be too narrow to be believed
+        wrong.append(f"{rounds} rounds, not {NARROW_FROM} or more")
     return wrong
 
 
@@ -90,13 +89,13 @@ def measured(claim: Claim, run: TimedRun) -> Measured:
     """How many times the subject's latency the opponent takes.
 
     Chance between rounds is in the interval already; where the run told identical work apart (a biased A/A test), the interval
-    is widened by that much on both sides.
+    is widened by as much as that may be on both sides.
     """
     ratio = paired_ratio(run.against.samples, run.subject.samples)
     notes = list(run.warnings)
     if run.bias:
         notes.append(
-            f"the interval is widened by {run.bias:.1%}: so far apart was identical work in the run's A/A test"
+            f"the interval is widened by {run.bias:.1%}: so far apart may identical work lie by the run's A/A test"
         )
     sides = zip(run.labels, (run.subject, run.against), strict=True)
     return Measured(
@@ -186,7 +185,7 @@ def _bias(record: CostRecord) -> float:
     if not record.null or len(record.null["first_ms"]) < 2:
         return 0.0
     found = noise_floor(record.null["first_ms"], record.null["second_ms"])
-    return abs(found.ratio.value - 1) if found.biased else 0.0
+    return min(found.smallest_effect, 1.0) if found.biased else 0.0
 
 
 def _of_records(pair: Pair, records: Sequence[Record]) -> Iterator[TimedRun]:

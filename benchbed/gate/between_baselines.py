@@ -103,7 +103,9 @@ def _finding(label: str, part: str, shift: Shift, parts: int, ground: Ground) ->
         change=percent(shift.value),
         low=percent(shift.low(LEVEL)),
         high=percent(shift.high(LEVEL)),
-        smallest=percent(shift.visible(limit.margin, level, POWER)),
+        smallest=percent(shift.visible(limit.margin, level, POWER))
+        if outcome is Outcome.INCONCLUSIVE
+        else None,
         rounds=shift.rounds,
         why="of the ratio to the reference workload; both sides as recorded",
     )

@@ -52,6 +52,8 @@ STAGES: Final = (
     ("maskclip", "clip_image"),
     ("lseg", "classify"),
 )
+# What `--against` does not use: a change there makes no other gate.
+OTHER_MODES: Final = ("against_baseline", "between_baselines", "benchmark_files")
 MEASURING: Final = (
     "processor_time",
     "stage_marks",
@@ -138,7 +140,7 @@ def neighbours(count: int) -> Iterator[None]:
             each.wait()
 
 
-def one_gate(copy: Path, injected: tuple[str, str] | None, seconds: float, methods: str) -> dict[str, Any]:
+def one_gate(copy: Path, injected: tuple[str, str] | None, given: argparse.Namespace) -> dict[str, Any]:
     """Run the command; what it said."""
     subprocess.run(["git", "-C", str(copy), "checkout", "--quiet", "--", "."], check=True)
     if injected:
@@ -146,7 +148,7 @@ def one_gate(copy: Path, injected: tuple[str, str] | None, seconds: float, metho
     answer = copy.parent / "gate.json"
     answer.unlink(missing_ok=True)
     command = [sys.executable, "-m", "benchbed", "gate", "--against", "HEAD", "--repository", str(copy)]
-    command += ["--methods", methods, "--seconds", str(seconds), "--json", str(answer)]
+    command += ["--methods", given.methods, "--seconds", str(given.seconds), "--json", str(answer)]
     load = os.getloadavg()[0]
     start, used = time.monotonic(), _children_s()
     done = subprocess.run(
@@ -170,6 +172,8 @@ def one_gate(copy: Path, injected: tuple[str, str] | None, seconds: float, metho
         "seconds": round(spent, 1),
         "processor_s": round(used, 1),
         "load": round(load, 2),
+        "neighbours": given.load,
+        "cores": len(os.sched_getaffinity(0)),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "error": "" if content else done.stderr[-300:],
     }
@@ -210,7 +214,7 @@ def lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
     return exact_interval(hits, of, 2 * confidence - 1)[0] if of else 0.0
 
 
-def table(lines: list[dict[str, Any]], command: str, beside: str = "") -> str:
+def table(lines: list[dict[str, Any]], beside: str = "") -> str:
     """Markdown; `beside` says in words what else ran."""
     same = [each for each in lines if not each["injected"]]
     slower = [each for each in lines if each["injected"]]
@@ -231,8 +235,9 @@ def table(lines: list[dict[str, Any]], command: str, beside: str = "") -> str:
     rows = [
         "# Power of `benchbed gate`",
         "",
-        f"Made by `{command}` on {os.cpu_count()} cores{f', beside {beside}' if beside else ''}. Each line is many whole gates,",
-        f"run one after the other (load average when they began: {loads[0]:.1f} to {loads[-1]:.1f}, "
+        f"Made by `python tests/benchmarks/gate_power.py` on {_words(lines, 'cores')} cores, beside "
+        f"{_words(lines, 'neighbours')} busy neighbours of its own{f' and {beside}' if beside else ''}. Each line is many whole",
+        f"gates, run one after the other (load average when they began: {loads[0]:.1f} to {loads[-1]:.1f}, "
         f"median {loads[len(loads) // 2]:.1f}).",
         "",
         _so_far(len(same), alarms, len(slower), right),
@@ -262,6 +267,11 @@ def table(lines: list[dict[str, Any]], command: str, beside: str = "") -> str:
     return "\n".join(rows) + "\n"
 
 
+def _words(lines: list[dict[str, Any]], name: str) -> str:
+    """What the lines say of themselves, each value once."""
+    return " or ".join(str(value) for value in sorted({each[name] for each in lines if name in each})) or "?"
+
+
 def _so_far(same: int, alarms: int, slower: int, right: int) -> str:
     """What these gates allow to be said."""
     return (
@@ -274,7 +284,8 @@ def _so_far(same: int, alarms: int, slower: int, right: int) -> str:
 def gate_digest(root: Path = ROOT) -> str:
     """Of the code that measures and judges: gates of another digest are other gates."""
     package = root / "benchbed"
-    files = [*package.glob("gate/**/*.py"), *(package / "cost" / f"{name}.py" for name in MEASURING)]
+    gate = [path for path in package.glob("gate/**/*.py") if path.stem not in OTHER_MODES]
+    files = [*gate, *(package / "cost" / f"{name}.py" for name in MEASURING)]
     content = hashlib.sha256()
     for path in sorted(files):
         content.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
@@ -334,13 +345,12 @@ def main() -> None:
             for injected in todo(lines, given.gates):
                 if time.monotonic() > until:
                     break
-                lines.append(one_gate(copy, injected, given.seconds, given.methods))
+                lines.append(one_gate(copy, injected, given))
                 with given.lines.open("a") as file:
                     file.write(json.dumps(lines[-1]) + "\n")
                 print(json.dumps(lines[-1]), flush=True)
     given.to.parent.mkdir(parents=True, exist_ok=True)
-    command = f"python tests/benchmarks/gate_power.py --gates {given.gates} --load {given.load}"
-    given.to.write_text(table(lines, command, given.beside))
+    given.to.write_text(table(lines, given.beside))
     print(f"{given.to} written")
 
 

@@ -6,11 +6,13 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import command, here, with_path
 from faulty_method import register
 
+from benchbed import cost_study
 from benchbed.cost_records import read_cost_records
 
 SMALL = ("--size", "64x96", "--classes", 5, "--seconds", 0.01, "--until", 0)
@@ -146,7 +148,7 @@ def test_an_interruption_is_exit_code_130_and_leaves_no_record(
     register(monkeypatch)
     answer = here(capsys, "cost", "--methods", "faulty/interrupt", *SMALL, "--out", tmp_path)
     assert answer.code == 130
-    assert "interrupted before enough was measured for a record" in answer.err
+    assert "interrupted; no record was written" in answer.err
     assert read_cost_records(tmp_path) == ([], [])
 
 
@@ -173,6 +175,35 @@ def test_an_interruption_after_the_first_rounds_keeps_them(
     assert rounds == {record.stopping["rounds"]}, "only whole rounds"
     assert record.stopping["rounds"] >= record.stopping["least_rounds"]
     assert record.stopping["why"] == "interrupted"
+
+
+@pytest.mark.parametrize("where", ["_count", "_peaks"])
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_an_interruption_after_the_last_round_keeps_all_rounds(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    flags: tuple[str, ...],
+) -> None:
+    register(monkeypatch)
+    real, calls = getattr(cost_study, where), [0]
+
+    def second_time(*given: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 2:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(cost_study, where, second_time)
+    answer = here(capsys, "cost", "--methods", "faulty/none,faulty/other", *SMALL, *flags, "--out", tmp_path)
+    assert answer.code == 130, answer.err
+    assert "faulty/other: interrupted: not measured to its end" in answer.err
+    (record,), _ = read_cost_records(tmp_path)
+    assert record.stopping["why"] == "time", "the rounds themselves are whole"
+    assert {point.subject for point in record.points} == {"faulty/none", "faulty/other"}
+    assert record.subjects["faulty/other"]["failures"] == ["interrupted: not measured to its end"]
+    assert ("params" in record.subjects["faulty/none"]) == (where == "_count")
 
 
 def test_a_process_killed_while_it_measures_leaves_nothing_half_written(tmp_path: Path) -> None:

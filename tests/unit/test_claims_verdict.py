@@ -16,6 +16,7 @@ from benchbed.claims.evidence import Evidence
 from benchbed.claims.outcome import Finding
 from benchbed.claims.reading import named_claims
 from benchbed.claims.verdict import decide, overall
+from benchbed.cost.noise_floor import noise_floor
 
 
 class TestTime:
@@ -102,6 +103,19 @@ class TestTime:
         assert noisy.findings[0].measured is not None
         assert "widened by 30.0%" in noisy.findings[0].measured.notes[-1]
 
+    def test_it_is_widened_to_the_end_of_the_interval_of_that_test(self) -> None:
+        """Identical work 3 % apart for sure, 14 % at most: 14 % may be the truth of these rounds too."""
+        record = example_cost({"one/a": ONE, "two/a": TWO})
+        second = [100.0] * 10
+        first = [101.0, 101.0, 102.0, 102.0, 103.0, 103.0, 112.0, 113.0, 114.0, 114.0]
+        drifting = replace(record, null={**record.null, "first_ms": first, "second_ms": second}, id="")
+        plain, wide = judged(speed(), record), judged(speed(), drifting)
+        assert plain.span is not None
+        assert wide.span is not None
+        widened = 1 - wide.span[0] / plain.span[0]
+        assert widened == pytest.approx(noise_floor(first, second).smallest_effect)
+        assert 0.1 < widened <= 0.14
+
     def test_the_newest_fitting_run_counts(self) -> None:
         old = example_cost({"one/a": ONE, "two/a": TWO})
         new = example_cost({"one/a": ONE, "two/a": (400.0, 2.0)}, created="2026-11-22T10:00:00+00:00")
@@ -134,12 +148,12 @@ class TestTime:
     def test_too_few_rounds_decide_nothing(self) -> None:
         latencies = [example_latency(seed, scale) for seed, scale in ((0, 1.0), (1, 5.0))]
         for latency in latencies:
-            latency["total_ms"] = latency["total_ms"][:3]
+            latency["total_ms"] = latency["total_ms"][:7]
         records = tuple(
             example_record(n, cost={"latency": t}) for n, t in zip(("one/a", "two/a"), latencies, strict=True)
         )
         verdict = judged(speed(conditions=Conditions()), records=records)
-        assert "3 rounds, not 4 or more" in verdict.not_used[0]
+        assert "7 rounds, not 8 or more" in verdict.not_used[0]
 
     def test_a_method_without_proposals_against_one_with(self) -> None:
         record = example_cost({"one/a": ONE, "two/a": TWO}, noise=0.002)

@@ -14,6 +14,7 @@ from benchbed.gate.judging import dismissed, limits, speed_findings, suspected, 
 from benchbed.gate.pair import EPOCH_ROUNDS
 from benchbed.gate.samples import MethodSamples, PartSamples, quickest
 from benchbed.gate.statistics import LEAST_ROUNDS, paired_shift, unpaired_shift
+from benchbed.report.gate_tables import gate_tables
 
 LIMIT = limits(0.03, 0.10)
 STAGES = {"": 30.0, "backbone": 12.0, "clip_image": 14.0, "label_map": 1.5, "proposals": 2.0}
@@ -97,6 +98,19 @@ def test_too_much_noise_is_inconclusive_and_says_what_would_have_been_seen() -> 
     found = speed_findings("m/tiny", samples, None, 0, LIMIT)
     assert {f.outcome for f in found} == {Outcome.INCONCLUSIVE}
     assert all(f.smallest is not None and f.smallest > 0.10 for f in found)
+
+
+def test_a_verdict_names_no_smallest_effect_but_what_it_excludes() -> None:
+    """By the rounds of screening alone a tenth would not be seen for sure; but what seems slower is measured anew."""
+    found = gate_of(np.random.default_rng(15), {"backbone": 0.2})
+    assert {f.outcome for f in found} == {Outcome.PASS, Outcome.REGRESSED}
+    assert all(f.smallest is None for f in found)
+    assert all(f.high is not None and f.high < 0.10 for f in found if f.outcome is Outcome.PASS)
+    verdict = Verdict("before", "after", 0.03, 0.10, found)
+    assert verdict.as_dict()["smallest_effect"] is None
+    table = next(each for each in gate_tables(verdict) if "passed" in each.columns)
+    assert "largest slow-down not excluded" in table.columns
+    assert not any("would have been seen" in note for note in table.notes)
 
 
 def test_the_smallest_effect_is_one_that_would_be_seen() -> None:

@@ -87,15 +87,16 @@ def test_the_table_counts_alarms_and_names(power: ModuleType) -> None:
     right = [["san/tiny", "latency", "clip_image", 0.1]]
     wrong = [["san/tiny", "latency", "backbone", 0.1], ["lseg/tiny", "latency", "clip_image", 0.1]]
     lines = [
-        line(None, "pass", []),
-        line(None, "regressed", wrong),
+        line(None, "pass", []) | {"cores": 2, "neighbours": 0},
+        line(None, "regressed", wrong) | {"cores": 4, "neighbours": 0},
         line(("san", "clip_image"), "regressed", right),
         line(("san", "clip_image"), "regressed", wrong),
         line(("san", "clip_image"), "inconclusive", []),
         line(("", "clip_image"), "regressed", wrong),
     ]
     assert [power.named(each) for each in lines[2:]] == [True, False, False, True]
-    page = power.table(lines, "command")
+    page = power.table(lines, "a training")
+    assert "on 2 or 4 cores, beside 0 busy neighbours of its own and a training" in page
     assert "| identical code called regressed | 1 of 2 |" in page
     assert "| one stage 10 % slower called regressed | 3 of 4 |" in page
     assert "| ... and that stage named | 2 of 4 |" in page
@@ -131,7 +132,7 @@ def test_what_may_be_said_so_far(power: ModuleType) -> None:
     assert (1 - power.upper_bound(0, 60)) ** 60 == pytest.approx(0.05)
     assert power.lower_bound(60, 60) ** 60 == pytest.approx(0.05)
     assert (power.upper_bound(0, 0), power.lower_bound(0, 0)) == (1.0, 0.0)
-    page = power.table([line(None, "pass", []) for _ in range(60)], "command")
+    page = power.table([line(None, "pass", []) for _ in range(60)])
     assert (
         "60 gates of identical code, 0 called regressed: with 95 % confidence at most 4.9% of gates are"
         in page

@@ -30,6 +30,11 @@ def test_results_come_in_order(who: Readers, items: int) -> None:
     assert list(read_by(who, lambda n: n * n, range(items))) == [n * n for n in range(items)]
 
 
+def room(who: Readers) -> int:
+    """How many items may be begun before they are taken."""
+    return who.threads * (AHEAD + 1) if who.beside else MOST_ITEMS
+
+
 @pytest.mark.parametrize("who", READERS[1:])
 def test_only_so_many_are_read_ahead(who: Readers) -> None:
     """Whoever is slow to take results stops the reading: memory does not grow with the items."""
@@ -42,7 +47,7 @@ def test_only_so_many_are_read_ahead(who: Readers) -> None:
     results = read_by(who, work, range(1000))
     for taken in range(1, 40):
         next(results)
-        assert len(begun) <= taken + max(who.threads * (AHEAD + 1), MOST_ITEMS)
+        assert len(begun) <= taken + room(who)
     results.close()
     assert len(begun) < 1000
 
@@ -83,7 +88,7 @@ def test_an_error_comes_at_its_turn_and_no_later_item_is_begun(
     with pytest.raises(error, match="broken"):
         taken.extend(_each(read_by(who, work, range(1000)), taken))
     assert taken == list(range(7))
-    assert len(begun) <= 8 + max(who.threads * (AHEAD + 1), MOST_ITEMS)
+    assert len(begun) <= 8 + room(who)
 
 
 def _each(results: Iterator[int], taken: list[int]) -> list[int]:
