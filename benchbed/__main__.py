@@ -9,8 +9,8 @@ import sys
 def main() -> None:
     """Run the command line and exit with its code.
 
-    Spin-waiting OpenMP threads make small operators 10 to 80 times slower beside a busy neighbour (measured:
-    performance notes in reports/), so the waiting policy is set before torch is first imported, and recorded.
+    Spin-waiting OpenMP threads make small operators 10 to 80 times slower beside a busy neighbour (measured on two
+    cores), so the waiting policy is set before torch is first imported, and recorded.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchbed.cli import run_cli

@@ -30,7 +30,8 @@ WEIGHTS = click.option(
     default="auto",
     metavar="W",
     show_default=True,
-    help="auto, random, the PATH of a checkpoint, or method=PATH,... (methods not named get auto).",
+    help="auto (what ships with the variant, else the official file in $BENCHBED_WEIGHTS), shipped (what ships, or an error), "
+    "random, the PATH of a checkpoint, or method=W,... (methods not named get auto).",
 )
 DEVICE = click.option(
     "--device", default="auto", metavar="auto|cpu|cuda[:n]", show_default=True, help="Where to run."

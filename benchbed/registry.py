@@ -189,6 +189,8 @@ def load_method(name: str, checkpoint: str | Path | None = None, **overrides: An
         CheckpointError: the file is missing, damaged, unsafe, or of another method or size.
     """
     chosen = choose(name)
+    if checkpoint == SHIPPED:
+        require_shipped(chosen, "give a checkpoint's path, or None for random weights")
     if checkpoint is None or checkpoint == SHIPPED:
         segmenter: Segmenter = resolve(chosen.variant.build)(**{**chosen.variant.config, **overrides})
         if checkpoint == SHIPPED:
@@ -207,11 +209,24 @@ def load_method(name: str, checkpoint: str | Path | None = None, **overrides: An
     return loaded
 
 
+def require_shipped(chosen: Chosen, instead: str) -> None:
+    """Nothing, if weights come with the variant; `instead` says what else a user may give.
+
+    Raises:
+        UsageError: none do; the message names the method's variants that have some.
+    """
+    if chosen.variant.packaged:
+        return
+    those = [f"{chosen.found.name}/{each.name}" for each in chosen.method.variants if each.packaged]
+    found = (
+        f"; they come with {' and '.join(those)}"
+        if those
+        else f", nor with any variant of {chosen.found.name}"
+    )
+    raise UsageError(f"{chosen.label}: no weights come with it{found}; {instead}")
+
+
 def _fill_as_shipped(segmenter: Segmenter, chosen: Chosen) -> None:
-    if not chosen.variant.packaged:
-        raise UsageError(
-            f"{chosen.label}: no weights come with it; give a checkpoint's path, or None for random weights"
-        )
     from benchbed.packaged_weights import unpack
     from benchbed.weights import packaged_path
 

@@ -11,10 +11,12 @@ from typing import Any, Final, Literal
 
 from benchbed.errors import MissingError, UsageError
 from benchbed.method_card import Variant
-from benchbed.registry import METHOD_GROUP, Chosen, names, unknown
+from benchbed.registry import METHOD_GROUP, SHIPPED, Chosen, names, require_shipped, unknown
 
 RANDOM_NOTE: Final = "random weights: accuracy means nothing"
 WEIGHTS_FOLDER: Final = "BENCHBED_WEIGHTS"
+# What `--weights` takes in place of a path; the third is `load_method`'s word, too.
+WORDS: Final = ("auto", "random", SHIPPED)
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class WeightsChoice:
     """Where a variant's weights come from.
 
     Attributes:
-        kind: `random`, `packaged` (shipped inside a distribution) or `file`.
+        kind: `random`, `packaged` (what the word `shipped` asks for: inside a distribution) or `file`.
         path: the file, or None for random weights.
         seed: of random weights.
         note: what every row of a table must say of them, or "".
@@ -54,17 +56,19 @@ def folder() -> Path:
 
 
 def parse(flag: str, chosen: Sequence[Chosen]) -> dict[str, WeightsChoice]:
-    """Read `--weights`: `auto`, `random`, one PATH, or `method=PATH,...` (unnamed methods get `auto`).
+    """Read `--weights`: `auto`, `random`, `shipped`, one PATH, or `method=PATH,...` (unnamed methods get `auto`).
+
+    A word may stand in place of any PATH, e.g. `san=shipped`.
 
     Returns:
         label -> choice, one for each of `chosen`.
 
     Raises:
-        UsageError: a name that is not in this run, or one path for several methods.
+        UsageError: a name that is not in this run, one path for several methods, or `shipped` where no weights come with it.
         MissingError: a file that is not there, or official weights that a person must get first.
     """
-    if flag in ("auto", "random"):
-        return {each.label: RANDOM if flag == "random" else automatic(each) for each in chosen}
+    if flag in WORDS:
+        return {each.label: _by_word(flag, each) for each in chosen}
     if "=" not in flag or Path(flag).is_file():
         return {_only(chosen, flag).label: _file(Path(flag))}
     given = dict(_pair(part) for part in flag.split(","))
@@ -102,18 +106,33 @@ def _check_names(given: dict[str, str], chosen: Sequence[Chosen]) -> None:
 
 
 def _given(chosen: Chosen, given: dict[str, str]) -> WeightsChoice:
-    path = given.get(chosen.label, given.get(chosen.found.name))
-    if path is None or path == "auto":
-        return automatic(chosen)
-    return RANDOM if path == "random" else _file(Path(path))
+    what = given.get(chosen.label, given.get(chosen.found.name, "auto"))
+    return _by_word(what, chosen) if what in WORDS else _file(Path(what))
+
+
+def _by_word(word: str, chosen: Chosen) -> WeightsChoice:
+    if word == "random":
+        return RANDOM
+    return shipped(chosen) if word == SHIPPED else automatic(chosen)
 
 
 def _file(path: Path) -> WeightsChoice:
     if not path.is_file():
         raise MissingError(
-            f"--weights {path}: no such file; expected 'auto', 'random', or the path of a checkpoint"
+            f"--weights {path}: no such file; expected 'auto', 'random', 'shipped', or the path of a checkpoint"
         )
     return WeightsChoice("file", path)
+
+
+def shipped(chosen: Chosen) -> WeightsChoice:
+    """The weights that come with the variant, and no others.
+
+    Raises:
+        UsageError: none do; the message names the method's variants that have some, and what else to give.
+    """
+    name = chosen.found.name
+    require_shipped(chosen, f"give --weights {name}=auto, {name}=PATH or {name}=random")
+    return WeightsChoice("packaged", packaged_path(chosen.variant))
 
 
 def automatic(chosen: Chosen) -> WeightsChoice:
@@ -124,7 +143,7 @@ def automatic(chosen: Chosen) -> WeightsChoice:
     """
     variant = chosen.variant
     if variant.packaged:
-        return WeightsChoice("packaged", packaged_path(variant))
+        return shipped(chosen)
     if variant.weights is not None:
         path = folder() / variant.weights.file
         if path.is_file():

@@ -23,7 +23,8 @@ def keep_memory() -> bool:
     """Say so to torch and to the allocator, before torch is imported; a setting of the user's stays.
 
     Returns:
-        whether the allocator took it: False without glibc, or where the user has set it, and nothing changes then.
+        whether the allocator took it: False without glibc, or where the user has set it. The allocator is left alone then;
+        large pages are asked for all the same.
     """
     os.environ.setdefault(LARGE_PAGES, "1")
     own = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)

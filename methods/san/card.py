@@ -21,12 +21,14 @@ _VIT_L14: Final[dict[str, Any]] = {
 }
 # Ours. CLIP sees objects as large as it was trained on, 28 to 60 pixels, so at the image's own resolution. The published split at
 # three quarters would leave it one block to look at a mask; where it is told masks by hand, one shallow block names most of
-# them right, three the fewest, and half the resolution halves what it names.
+# them right, three the fewest, and half the resolution halves what it names. With one shallow block there is little to borrow, so
+# the side network takes later blocks' patches too, which no mask token changes: with blocks 0 and 1 alone its best masks have an
+# IoU of 66 % in place of 71 % after as many steps.
 _TINY: Final[dict[str, Any]] = {
     "clip": "tiny",
     "shallow": 1,
     "clip_resolution": 1.0,
-    "fusion": ((0, 0), (1, 1)),
+    "fusion": ((0, 0), (1, 1), (3, 2), (4, 3)),
     "side_width": 96,
     "side_layers": 4,
     "side_heads": 4,
@@ -125,8 +127,8 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
     "tiny": {
         "packaged": "methods.san:weights/tiny.safetensors",
         "backbone": "side network, ViT of 4 blocks 96 wide",
-        "clip": "the embedded dataset's, frozen but for its position table",
-        "params": (4_685_731, 588_002),
+        "clip": "the embedded dataset's, frozen",
+        "params": (4_711_011, 613_282),
     },
 }
 

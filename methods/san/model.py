@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from benchbed.checkpoints import Conversion
 from benchbed.clip import ImageTower, TextTower
-from benchbed.clip_block import mixing_block
 from benchbed.errors import UsageError
 from benchbed.images import ImageBatch
 from benchbed.scores import MaskScores
@@ -21,7 +20,7 @@ from methods.parts.backbone_recipe import BACKBONE
 from methods.parts.full_precision import full_precision
 from methods.parts.mask_former_training import train_only
 from methods.san.mask_decoder import MaskDecoder, Proposals
-from methods.san.recognition import attention_mask, recognise
+from methods.san.recognition import Seen, recognise, see, steering
 from methods.san.side_adapter import SideAdapter
 from methods.san.sizes import SanSize, plain
 from methods.san.training import SideAdapterStage, side_adapter_stage
@@ -32,7 +31,7 @@ INITIAL_LOGIT_SCALE = 4.6052  # ln(100), where OpenAI's CLIPs ended
 class SAN(Segmenter):
     """Side Adapter Network.
 
-    Stages: `clip_image` is CLIP's shallow and, later, its deep blocks; `backbone` is the side network's
+    Stages: `clip_image` is CLIP over the image and, later, over the mask tokens; `backbone` is the side network's
     transformer, `proposals` its mask decoder, `classify` the products with the class names.
 
     Args:
@@ -55,13 +54,13 @@ class SAN(Segmenter):
         self._stage: SideAdapterStage | None = None
         self._freeze()
 
-    def _freeze(self) -> None:
+    def _freeze(self, positions: bool = True) -> None:
         """CLIP stays as it is, but for the image tower's position table, which the official recipe trains."""
         self.requires_grad_(True)
         self.clip.requires_grad_(False)
         self.text.requires_grad_(False)
         self.logit_scale.requires_grad_(False)
-        self.clip.positional_embedding.requires_grad_(True)
+        self.clip.positional_embedding.requires_grad_(positions)
 
     def encode_vocabulary(self, vocabulary: Vocabulary) -> TextFeatures:
         """[K, D] unit-norm means over ViLD's 14 templates; the background joins in `classify`."""
@@ -69,16 +68,16 @@ class SAN(Segmenter):
 
     def segment(self, images: ImageBatch, text: TextFeatures) -> MaskScores:
         """Mask logits [B, Q, h, w] at the side network's resolution and class probabilities [B, Q, K]."""
-        proposals, state, grid = self.propose(images.tensor)
-        embeddings = self.name(proposals, state, grid)
+        proposals, seen = self.propose(images.tensor)
+        embeddings = self.name(proposals, seen)
         with stage("classify"):
             scores = self.classify(embeddings, text).softmax(-1)[..., :-1]
         return MaskScores(proposals.masks.float(), scores, images.geometry, order="resize-logits")
 
     def picture_features(self, images: Tensor) -> Tensor:
         """Stage `backbone`: the side network's last patches [B, C, h, w] of [B, 3, H, W]."""
-        states, grid = self.shallow(self.clip_input(images))
-        _, patches, side_grid = self.side(images, states, grid)
+        seen = self.see(self.clip_input(images))
+        _, patches, side_grid = self.side(images, seen.states, seen.grid)
         features: Tensor = patches.transpose(1, 2).unflatten(2, side_grid)
         return features
 
@@ -93,7 +92,7 @@ class SAN(Segmenter):
             train_only(self, "side.")
             return self
         self._stage = side_adapter_stage(name, choices, self.size.side_layers)
-        self._freeze()
+        self._freeze(self._stage.positions)
         return self
 
     def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
@@ -106,40 +105,34 @@ class SAN(Segmenter):
             raise UsageError("SAN is not in training: call begin_stage('side-adapter') first")
         return self._stage.losses(self, images.tensor, labels, text)
 
-    def propose(self, tensor: Tensor) -> tuple[Proposals, Tensor, tuple[int, int]]:
-        """[B, 3, H, W] to proposals, CLIP's last shallow state [B, 1 + h*w, width] and its grid (h, w)."""
+    def propose(self, tensor: Tensor) -> tuple[Proposals, Seen]:
+        """[B, 3, H, W] to proposals, and what CLIP sees without them."""
         with stage("clip_image"):
-            states, grid = self.shallow(self.clip_input(tensor))
+            seen = self.see(self.clip_input(tensor))
         with stage("backbone"):
-            queries, patches, side_grid = self.side(tensor, states, grid)
+            queries, patches, side_grid = self.side(tensor, seen.states, seen.grid)
         with stage("proposals"):
             proposals = self.decoder(queries, patches, side_grid)
-        return proposals, states[self.size.shallow], grid
+        return proposals, seen
 
     def clip_input(self, tensor: Tensor) -> Tensor:
         """[B, 3, H, W] scaled for CLIP: the size is floored, the sampling step is exactly 1 / factor."""
         factor = self.size.clip_resolution
         return F.interpolate(tensor, scale_factor=factor, mode="bilinear", align_corners=False)
 
-    def shallow(self, tensor: Tensor) -> tuple[dict[int, Tensor], tuple[int, int]]:
-        """CLIP's first blocks over [B, 3, h, w].
-
-        Returns:
-            tokens [B, 1 + h*w, width] by block, 0 being before the first: those that the fusion map names and
-            the last; and the grid (h, w).
-        """
-        kept = {self.size.shallow, *(clip for clip, _ in self.size.fusion)}
+    def see(self, tensor: Tensor) -> Seen:
+        """CLIP's blocks over [B, 3, h, w], without any mask."""
         tokens, grid = self.clip.tokens(tensor)
-        states = {0: tokens}
-        for index, block in enumerate(self.clip.transformer.resblocks[: self.size.shallow], start=1):
-            states[index] = tokens = mixing_block(block, tokens)
-        return {index: state for index, state in states.items() if index in kept}, grid
+        kept = {self.size.shallow, *(block for block, _ in self.size.fusion)}
+        return see(self.clip.transformer.resblocks, tokens, grid, self.size.shallow, kept)
 
-    def name(self, proposals: Proposals, state: Tensor, grid: tuple[int, int]) -> Tensor:
+    def name(self, proposals: Proposals, seen: Seen) -> Tensor:
         """One unit-norm embedding a mask, [B, Q, D], by CLIP's deep blocks."""
         with stage("clip_image"):
-            mask = attention_mask(proposals.bias, grid)
-            tokens = recognise(self.clip.transformer.resblocks[self.size.shallow :], state, mask)
+            shallow = self.size.shallow
+            deep = self.clip.transformer.resblocks[shallow:]
+            cls = seen.states[shallow][:, :1]
+            tokens = recognise(deep, cls, seen, steering(proposals.bias, seen.grid))
             return F.normalize((self.clip.ln_post(tokens) @ self.clip.proj).float(), dim=-1)
 
     def classify(self, embeddings: Tensor, text: TextFeatures) -> Tensor:

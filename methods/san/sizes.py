@@ -26,7 +26,8 @@ class SanSize:
         side_patch: pixels a side.
         side_image: pixels a side of the square image that the position table is made for.
         queries: mask proposals an image.
-        fusion: pairs (CLIP block, side block): the first's output is added after the second; 0: before block 1.
+        fusion: pairs (CLIP block, side block): the first's output is added after the second; 0: before block 1. The released
+            ones take shallow blocks alone.
         mask_width: channels in which queries and pixels meet.
         mask_hidden: hidden channels of the mask decoder's three MLPs.
         short_side, longest_side: the input's size rule, pixels.
@@ -63,10 +64,12 @@ class SanSize:
 
     def _check_fusion(self) -> None:
         sides = [side for _, side in self.fusion]
-        inside = all(0 <= clip <= self.shallow and 0 <= side < self.side_layers for clip, side in self.fusion)
+        inside = all(
+            0 <= clip <= self.clip.layers and 0 <= side < self.side_layers for clip, side in self.fusion
+        )
         if not inside or sides != sorted(set(sides)):
             raise UsageError(
-                f"fusion={self.fusion}: expected pairs (CLIP block 0 to {self.shallow}, side block 0 to "
+                f"fusion={self.fusion}: expected pairs (CLIP block 0 to {self.clip.layers}, side block 0 to "
                 f"{self.side_layers - 1}), the side blocks rising"
             )
 

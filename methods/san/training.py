@@ -27,10 +27,12 @@ class SideAdapterStage:
     Attributes:
         criterion: compares outputs with the truth.
         supervised: how many of the side network's last blocks give an output (DEEP_SUPERVISION_IDXS: blocks 7 and 8 of 8).
+        positions: whether CLIP's position table is learnt too, as the authors do.
     """
 
     criterion: SetCriterion
     supervised: int
+    positions: bool = True
 
     def losses(self, san: SAN, images: Tensor, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
         """The criterion's losses for images [B, 3, H, W] and labels [B, H, W] of the classes in `text`."""
@@ -38,7 +40,7 @@ class SideAdapterStage:
 
 
 def side_adapter_stage(name: str, choices: Mapping[str, Any], blocks: int) -> SideAdapterStage:
-    """A stage from a recipe's plain values: `supervised` (2) and the fields of `CriterionSettings`.
+    """A stage from a recipe's plain values: `supervised` (2), `positions` (True) and the fields of `CriterionSettings`.
 
     Raises:
         UsageError: another stage's name, or more supervised blocks than the side network has.
@@ -49,7 +51,8 @@ def side_adapter_stage(name: str, choices: Mapping[str, Any], blocks: int) -> Si
     supervised = int(settings.pop("supervised", 2))
     if not 1 <= supervised <= blocks:
         raise UsageError(f"supervised={supervised}: expected 1 to {blocks}, the side network's blocks")
-    return SideAdapterStage(SetCriterion(CriterionSettings(**settings)), supervised)
+    positions = bool(settings.pop("positions", True))
+    return SideAdapterStage(SetCriterion(CriterionSettings(**settings)), supervised, positions)
 
 
 def outputs(san: SAN, images: Tensor, text: TextFeatures, supervised: int) -> list[MaskOutput]:
@@ -64,12 +67,12 @@ def outputs(san: SAN, images: Tensor, text: TextFeatures, supervised: int) -> li
         text: K classes; class logits are [B, Q, K + 1].
         supervised: at least 1.
     """
-    states, grid = san.shallow(san.clip_input(images))
-    tokens, side_grid = san.side.last_blocks(images, states, grid, supervised)
+    seen = san.see(san.clip_input(images))
+    tokens, side_grid = san.side.last_blocks(images, seen.states, seen.grid, supervised)
     proposed = [san.decoder(queries, patches, side_grid) for queries, patches in reversed(tokens)]
     together = Proposals(
         torch.cat([each.masks for each in proposed], 1), torch.cat([each.bias for each in proposed], 2)
     )
-    logits = san.classify(san.name(together, states[san.size.shallow], grid), text)
+    logits = san.classify(san.name(together, seen), text)
     named = logits.split(san.size.queries, dim=1)
     return [MaskOutput(each.masks, classes) for each, classes in zip(proposed, named, strict=True)]

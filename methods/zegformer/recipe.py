@@ -22,6 +22,13 @@ _VOC: Final = replace(
         tuple(int(tenth * 0.1 * 512) for tenth in range(5, 21)), 2048, 512, flip=True, colour=True
     ),
 )
+# Of COCO-Stuff: on VOC the authors train in float32, with one template for training and evaluation; R50 keeps eight for both.
+_AMP: Final = "mixed precision only where --amp asks for it; the authors use it"
+_TEMPLATES: Final = (
+    "the trained model keeps the eight templates of its training; the authors evaluate with one"
+)
+# Of VOC.
+_ITERATIONS: Final = "30,000 iterations, as the authors recommend since, not the paper's 10,000"
 
 
 def recipe(variant: str, dataset: str) -> Recipe:
@@ -37,26 +44,22 @@ def recipe(variant: str, dataset: str) -> Recipe:
     if variant == "tiny" and dataset == "shapes":
         return Recipe((*SHAPES_BACKBONE, replace(SHAPES, iterations=3_500)), source="ours", clip="shapes")
     if variant in BACKBONES and dataset == "coco-stuff":
-        return _official(variant, COCO, "imagenet_select")
+        differences = (_AMP, _TEMPLATES) if variant == "r101" else (_AMP,)
+        return _official(variant, COCO, "imagenet_select", differences)
     if variant in BACKBONES and dataset == "voc":
-        return _official(variant, _VOC, "single")
+        return _official(variant, _VOC, "single", (_ITERATIONS,))
     raise UsageError(
         f"zegformer/{variant} has no recipe for {dataset}: r101 and r50 are trained on voc or coco-stuff, tiny on shapes"
     )
 
 
-def _official(variant: str, stage: Stage, templates: str) -> Recipe:
-    """Templates of training; the official R101 evaluation on COCO-Stuff takes one instead of these eight."""
+def _official(variant: str, stage: Stage, templates: str, differences: tuple[str, ...]) -> Recipe:
+    """`templates`: of training, which the trained model keeps."""
     return Recipe(
         (stage,),
         source="CVPR 2022 paper and the numbers of the official configurations, as a description gives them",
         clip=CLIP_FILE,
         backbone=BACKBONES[variant],
-        differences=(
-            "mixed precision only where --amp asks for it; the authors use it on COCO-Stuff, not on VOC",
-            "the trained model keeps the templates of its training; the authors' R101 on COCO-Stuff is trained with eight and "
-            "evaluated with one",
-            "on VOC 30,000 iterations, as the authors recommend since, not the paper's 10,000",
-        ),
+        differences=differences,
         config={"head_templates": templates},
     )

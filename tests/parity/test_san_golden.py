@@ -29,7 +29,7 @@ from benchbed.segmenter import TextFeatures
 from benchbed.vocabulary import VILD_TEMPLATES
 from methods.san.checkpoint import load
 from methods.san.model import SAN
-from methods.san.recognition import attention_mask
+from methods.san.recognition import steering
 
 CASES = cases("SAN")
 pytestmark = needs_golden("SAN")
@@ -84,31 +84,43 @@ def everything(san: SAN, given: SanCase) -> dict[str, Tensor]:
 
 def shallow_part(san: SAN, batch: ImageBatch, index: int) -> dict[str, Tensor]:
     clip_input = san.clip_input(batch.tensor)
-    states, grid = san.shallow(clip_input)
-    queries, patches, side_grid = san.side(batch.tensor, states, grid)
+    seen = san.see(clip_input)
+    grid = seen.grid
+    queries, patches, side_grid = san.side(batch.tensor, seen.states, grid)
     found = {
         f"side_input{index}": batch.tensor,
         f"clip_input{index}": clip_input,
         f"side_query{index}": queries,
         f"side_pixel{index}": patches.transpose(1, 2).unflatten(2, side_grid),
     }
-    for block, state in states.items():
+    for block, state in seen.states.items():
         found[f"clip_feature_{block}_img{index}"] = state[:, 1:].transpose(1, 2).unflatten(2, grid)
         found[f"clip_feature_{block}_cls_token_img{index}"] = state[:, :1].transpose(0, 1)
     return found
 
 
 def deep_part(san: SAN, batch: ImageBatch, text: TextFeatures, index: int) -> dict[str, Tensor]:
-    proposals, state, grid = san.propose(batch.tensor)
-    embeddings = san.name(proposals, state, grid)
+    proposals, seen = san.propose(batch.tensor)
+    embeddings = san.name(proposals, seen)
     return {
         f"mask_logits_lowres{index}": proposals.masks,
         f"attn_bias_raw{index}": proposals.bias,
-        f"attn_bias_full_layer0_{index}": attention_mask(proposals.bias, grid),
+        f"attn_bias_full_layer0_{index}": official_mask(steering(proposals.bias, seen.grid)),
         f"mask_embeddings{index}": embeddings,
         f"class_logits{index}": san.classify(embeddings, text),
         f"sem_seg{index}": full_scores(san.segment(batch, text), 0),
     }
+
+
+def official_mask(steered: Tensor) -> Tensor:
+    """The official code's mask over [mask tokens; CLS; patches], which is not written out here, around our part of it."""
+    count, patches = steered.shape[2:]
+    mask = torch.zeros(steered.shape[0] * steered.shape[1], count + 1 + patches, count + 1 + patches)
+    mask[:, :, :count] = -100
+    mask[:, :count, :count] = -100 * (1 - torch.eye(count))
+    mask[:, :count, count] = -100
+    mask[:, :count, count + 1 :] = steered.flatten(0, 1)
+    return mask
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchbed import load_method
+from benchbed import load_method, registry
 from benchbed.checkpoints import weights_digest
 from benchbed.clip import ImageTower, TextTower
 from benchbed.clip_sizes import TINY
 from benchbed.clip_weights import take_clip, write_clip
 from benchbed.errors import CheckpointError, UsageError
 from benchbed.packaged_weights import CLIP_SHA, pack, unpack
-from benchbed.registry import choose, resolve
+from benchbed.registry import choose, require_shipped, resolve
 from benchbed.segmenter import Segmenter
 from benchbed.shipped_file import file_sha256, narrow, read_header
 from benchbed.weights import packaged_path
@@ -151,6 +153,28 @@ def test_shipped_weights_by_name_are_those_of_a_run() -> None:
     assert weights_digest(loaded) == weights_digest(filled) != weights_digest(load_method("spnet/tiny"))
 
 
-def test_a_variant_without_shipped_weights_says_so() -> None:
-    with pytest.raises(UsageError, match="bridge/mobilenetv2: no weights come with it"):
-        load_method("bridge/mobilenetv2", "shipped")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "san",
+            "san/vit-b16: no weights come with it; they come with san/tiny; give a checkpoint's path, or None",
+        ),
+        ("bridge/tiny-plain", "bridge/tiny-plain: no weights come with it; they come with bridge/tiny; give"),
+    ],
+)
+def test_a_variant_without_shipped_weights_says_which_have_some_before_it_is_built(
+    name: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "resolve", lambda target: pytest.fail(f"{target} was asked for"))
+    with pytest.raises(UsageError, match=re.escape(says)):
+        load_method(name, "shipped")
+
+
+def test_a_method_without_any_shipped_weights_says_so() -> None:
+    chosen = choose("san")
+    bare = replace(chosen.method, variants=(chosen.variant, replace(chosen.variant, name="other")))
+    with pytest.raises(
+        UsageError, match=r"san/vit-b16: no weights come with it, nor with any variant of san; now"
+    ):
+        require_shipped(replace(chosen, found=replace(chosen.found, object=bare)), "now")

@@ -23,7 +23,7 @@ from benchbed.stages import listening
 from benchbed.vocabulary import Vocabulary
 from methods.san import METHOD
 from methods.san.model import SAN, build
-from methods.san.recognition import attention_mask, recognise
+from methods.san.recognition import Seen, recognise, see, steering
 
 (TINY,) = (variant for variant in METHOD.variants if variant.embedded)
 
@@ -184,11 +184,11 @@ def test_stages_come_in_the_published_order(san: SAN) -> None:
     assert heard.names == ["clip_image", "backbone", "proposals", "clip_image", "classify"]
 
 
-# The steering mask.
+# The steering of mask tokens.
 
 
 def plain_mask(bias: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Element by element: rows look, columns are seen; [mask tokens; CLS; patches]."""
+    """The official code's, element by element: rows look, columns are seen; [mask tokens; CLS; patches]."""
     batch, heads, count, height, width = bias.shape
     length = count + 1 + grid[0] * grid[1]
     mask = torch.zeros(batch * heads, length, length)
@@ -209,37 +209,48 @@ def plain_mask(bias: Tensor, grid: tuple[int, int]) -> Tensor:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("shape", "grid"), [((4, 6), (2, 3)), ((5, 4), (3, 3)), ((2, 2), (3, 2))])
-def test_mask_equals_the_plain_one(seed: int, shape: tuple[int, int], grid: tuple[int, int]) -> None:
+def test_steering_is_what_mask_tokens_see_of_patches(
+    seed: int, shape: tuple[int, int], grid: tuple[int, int]
+) -> None:
     bias = torch.randn(2, 2, 3, *shape, generator=torch.Generator().manual_seed(seed))
-    assert torch.equal(attention_mask(bias, grid), plain_mask(bias, grid))
+    assert torch.equal(steering(bias, grid).flatten(0, 1), plain_mask(bias, grid)[:, :3, 4:])
 
 
-def deep(san: SAN, bias: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """Mask tokens and, by a run of our own over the same mask, what CLS and patches become."""
-    blocks = [*san.clip.transformer.resblocks[2:]]
-    mask = attention_mask(bias, (4, 4))
+def deep(san: SAN, bias: Tensor, tokens: Tensor) -> tuple[Tensor, Seen]:
+    """Mask tokens after blocks 3 and 4, and what CLIP sees, from tokens before block 1."""
+    blocks = [*san.clip.transformer.resblocks]
     with torch.no_grad():
-        tokens = torch.cat([state[:, :1].expand(-1, bias.shape[2], -1), state], 1)
-        for block in blocks:
-            tokens = block(tokens, attn_mask=mask)
-        return recognise(blocks, state, mask), tokens[:, bias.shape[2] :]
+        seen = see(blocks, tokens, (4, 4), shallow=2, kept={2, 4})
+        return recognise(blocks[2:], seen.states[2][:, :1], seen, steering(bias, seen.grid)), seen
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tokens_apart_are_those_of_one_sequence_under_the_official_mask(san: SAN, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randn(2, 17, 128, generator=generator)
+    bias = 3 * torch.randn(2, 2, 5, 8, 8, generator=generator)
+    found, seen = deep(san, bias, tokens)
+    mask = plain_mask(bias, (4, 4))
+    with torch.no_grad():
+        state = tokens
+        for block in san.clip.transformer.resblocks[:2]:
+            state = block(state)
+        together = torch.cat([state[:, :1].expand(-1, 5, -1), state], 1)
+        for block in san.clip.transformer.resblocks[2:]:
+            together = block(together, attn_mask=mask)
+    torch.testing.assert_close(seen.states[2], state, rtol=0, atol=1e-4)
+    torch.testing.assert_close(found, together[:, :5], rtol=0, atol=1e-4)
+    torch.testing.assert_close(seen.states[4], together[:, 5:], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_masks_steer_their_own_token_and_nothing_else(san: SAN, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    state = torch.randn(1, 17, 128, generator=generator)
+    tokens = torch.randn(1, 17, 128, generator=generator)
     bias = torch.randn(1, 2, 5, 8, 8, generator=generator)
     changed = bias.clone()
     changed[:, :, 3] += 3 * torch.randn(1, 2, 8, 8, generator=generator)
-    (tokens, rest), (other, other_rest) = deep(san, bias, state), deep(san, changed, state)
-    with torch.no_grad():
-        clip = state
-        for block in san.clip.transformer.resblocks[2:]:
-            clip = block(clip)
-    torch.testing.assert_close(rest, clip, rtol=0, atol=1e-4)
-    torch.testing.assert_close(other_rest, clip, rtol=0, atol=1e-4)
-    difference = (tokens - other).abs().amax((0, 2))
+    difference = (deep(san, bias, tokens)[0] - deep(san, changed, tokens)[0]).abs().amax((0, 2))
     assert float(difference[3]) > 1e-3
     assert float(difference[[0, 1, 2, 4]].max()) < 1e-5
 
@@ -255,7 +266,7 @@ def test_masks_steer_their_own_token_and_nothing_else(san: SAN, seed: int) -> No
         ({"side_heads": 5}, ("side_heads=5", "side_width=96")),
         ({"side_heads": 0}, ("side_heads=0",)),
         ({"shallow": 4}, ("shallow=4", "1 to 3")),
-        ({"fusion": ((0, 0), (2, 1))}, ("fusion", "0 to 1")),
+        ({"fusion": ((0, 0), (5, 1))}, ("fusion", "0 to 4")),
         ({"fusion": ((0, 1), (1, 0))}, ("fusion", "rising")),
         ({"clip_resolution": 0}, ("clip_resolution=0",)),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -31,7 +32,9 @@ from methods.san.training import outputs
 TINY = next(variant for variant in METHOD.variants if variant.embedded)
 SEEN = DATASET.vocabulary().seen_only()
 (STAGE,) = recipe("tiny", "shapes").stages
-TRAINED = ("side.", "decoder.", "bg_embed", "clip.positional_embedding")
+TRAINED = ("side.", "decoder.", "bg_embed")
+POSITIONS = "clip.positional_embedding"
+WITH_POSITIONS = {**STAGE.choices, "positions": True}  # as the authors train
 
 
 def tiny(seed: int = 0, choices: dict[str, Any] | None = None, **changes: Any) -> SAN:
@@ -53,6 +56,10 @@ def scenes(spec: InputSpec, count: int = 2) -> tuple[ImageBatch, Tensor]:
     return images, labels
 
 
+def losses_alone(choices: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in choices.items() if name not in ("supervised", "positions")}
+
+
 def random_text(san: SAN, count: int = len(SEEN)) -> TextFeatures:
     rows = torch.randn(count, san.size.clip.embed_dim, generator=torch.Generator().manual_seed(5))
     return TextFeatures(torch.nn.functional.normalize(rows, dim=-1))
@@ -67,8 +74,13 @@ def changed_by(san: SAN, step: Any) -> set[str]:
 # Who learns.
 
 
-def test_a_step_of_the_recipes_optimiser_moves_what_is_trained_and_nothing_else() -> None:
-    san = tiny()
+@pytest.mark.parametrize(
+    ("choices", "trained"), [(STAGE.choices, TRAINED), (WITH_POSITIONS, (*TRAINED, POSITIONS))]
+)
+def test_a_step_of_the_recipes_optimiser_moves_what_is_trained_and_nothing_else(
+    choices: dict[str, Any], trained: tuple[str, ...]
+) -> None:
+    san = tiny(choices=dict(choices))
     images, labels = scenes(san.input_spec)
     optimiser = make_optimiser(san, STAGE.optimiser)
 
@@ -77,8 +89,8 @@ def test_a_step_of_the_recipes_optimiser_moves_what_is_trained_and_nothing_else(
         optimiser.step()
 
     moved = changed_by(san, step)
-    assert moved == {name for name, _ in san.named_parameters() if name.startswith(TRAINED)}
-    frozen = [each for name, each in san.named_parameters() if not name.startswith(TRAINED)]
+    assert moved == {name for name, _ in san.named_parameters() if name.startswith(trained)}
+    frozen = [each for name, each in san.named_parameters() if not name.startswith(trained)]
     assert all(each.grad is None and not each.requires_grad for each in frozen)
 
 
@@ -93,7 +105,7 @@ def test_beginning_the_stage_again_restores_what_learns() -> None:
 
 @pytest.mark.parametrize("match", ["norm1", "norm2", "query_embed", "pos_embed"])
 def test_norms_of_side_blocks_positions_and_queries_do_not_decay(match: str) -> None:
-    san = tiny()
+    san = tiny(choices=WITH_POSITIONS)
     groups = make_optimiser(san, STAGE.optimiser).param_groups
     decay = {name: group["weight_decay"] for group in groups for name in group["names"]}
     hit = [name for name in decay if match in name]
@@ -101,7 +113,7 @@ def test_norms_of_side_blocks_positions_and_queries_do_not_decay(match: str) -> 
     assert all(decay[name] == 0 for name in hit)
     assert decay["side.fusion.0.norm.weight"] == STAGE.optimiser.weight_decay > 0
     assert decay["bg_embed"] == STAGE.optimiser.weight_decay
-    assert decay["clip.positional_embedding"] == 0
+    assert decay[POSITIONS] == 0
 
 
 # The loss.
@@ -157,7 +169,7 @@ def test_the_loss_is_the_criterion_on_both_outputs() -> None:
     text = random_text(san)
     with torch.no_grad():
         found = san.loss(images, labels, text)
-        settings = {key: value for key, value in STAGE.choices.items() if key != "supervised"}
+        settings = losses_alone(STAGE.choices)
         both: list[MaskOutput] = outputs(san, images.tensor, text, 2)
         expected = SetCriterion(CriterionSettings(**settings))(both, labels)
     assert set(found) == {f"loss_{name}{end}" for name in ("class", "mask", "dice") for end in ("", "_aux0")}
@@ -278,9 +290,7 @@ def test_published_numbers(variant: str) -> None:
 def test_what_is_ours_says_so() -> None:
     for variant, dataset in (("vit-b16", "voc"), ("vit-l14", "voc"), ("tiny", "shapes")):
         assert recipe(variant, dataset).source.startswith("ours")
-    settings = CriterionSettings(
-        **{key: value for key, value in STAGE.choices.items() if key != "supervised"}
-    )
+    settings = CriterionSettings(**losses_alone(STAGE.choices))
     assert (settings.ignored, settings.resolution) == ("negative", "logits")
 
 

@@ -48,6 +48,29 @@ def test_auto_takes_the_weights_that_ship_and_else_random_ones_for_embedded_vari
     assert parse("auto", [bare])["san/tiny"].kind == "random"
 
 
+def test_shipped_takes_the_weights_that_ship_for_a_whole_run_or_one_method() -> None:
+    chosen = [choose("san/tiny"), choose("maskclip/tiny")]
+    assert parse("shipped", chosen) == parse("auto", chosen)
+    kinds = {label: choice.kind for label, choice in parse("san=shipped,maskclip=random", chosen).items()}
+    assert kinds == {"san/tiny": "packaged", "maskclip/tiny": "random"}
+
+
+@pytest.mark.parametrize("flag", ["shipped", "san=shipped", "san/vit-b16=shipped"])
+def test_shipped_takes_nothing_else_where_none_ship(flag: str, folder: Path) -> None:
+    (folder / "san_vit_b_16.pth").write_bytes(b"x")  # which `auto` would take
+    says = r"san/vit-b16: no weights come with it; they come with san/tiny; give --weights san=auto, san=PATH or san=random"
+    with pytest.raises(UsageError, match=says):
+        parse(flag, [choose("san")])
+
+
+def test_shipped_does_not_fall_back_to_random_ones_for_an_embedded_variant() -> None:
+    assert parse("auto", [choose("bridge/tiny-plain")])["bridge/tiny-plain"].kind == "random"
+    with pytest.raises(
+        UsageError, match=r"bridge/tiny-plain: no weights come with it; they come with bridge/tiny;"
+    ):
+        parse("shipped", [choose("bridge/tiny-plain")])
+
+
 def test_one_path_serves_one_variant(folder: Path) -> None:
     path = folder / "c.pth"
     path.write_bytes(b"x")
@@ -78,7 +101,9 @@ def test_malformed_pairs_are_refused(flag: str, says: str) -> None:
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(MissingError, match=r"no-such\.pth: no such file"):
+    with pytest.raises(
+        MissingError, match=r"no-such\.pth: no such file; expected 'auto', 'random', 'shipped', or"
+    ):
         parse("no-such.pth", [choose("san")])
     with pytest.raises(MissingError, match=r"no-such\.pth"):
         parse("san=no-such.pth", [choose("san")])

@@ -175,6 +175,21 @@ def test_official_numbers_on_voc() -> None:
 
 
 @pytest.mark.parametrize(
+    ("variant", "dataset", "words"),
+    [
+        ("r101", "coco-stuff", ["mixed precision", "eight templates"]),
+        ("r50", "coco-stuff", ["mixed precision"]),  # evaluated with eight, too
+        ("r101", "voc", ["30,000 iterations"]),
+        ("r50", "voc", ["30,000 iterations"]),
+    ],
+)
+def test_each_recipe_lists_its_own_differences_alone(variant: str, dataset: str, words: list[str]) -> None:
+    found = recipe(variant, dataset).differences
+    assert len(found) == len(words)
+    assert all(word in each for word, each in zip(words, found, strict=True))
+
+
+@pytest.mark.parametrize(
     ("variant", "dataset"), [("r101", "coco-stuff"), ("r101", "voc"), ("r50", "coco-stuff"), ("r50", "voc")]
 )
 def test_full_size_groups_split_rates_and_decays(variant: str, dataset: str) -> None:
