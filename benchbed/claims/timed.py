@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from benchbed.cost.statistics import paired_ratio
 from benchbed.cost.stopping import NARROW_FROM
 from benchbed.cost_records import CostRecord, Point
 from benchbed.records import Record
+
+OURS: Final = "times are of benchbed's implementations; reports/units.md sets them beside the official code's"
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def measured(claim: Claim, run: TimedRun) -> Measured:
     is widened by as much as that may be on both sides.
     """
     ratio = paired_ratio(run.against.samples, run.subject.samples)
-    notes = list(run.warnings)
+    notes = [OURS, *run.warnings]
     if run.bias:
         notes.append(
             f"the interval is widened by {run.bias:.1%}: so far apart may identical work lie by the run's A/A test"
