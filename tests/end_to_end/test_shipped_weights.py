@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import here
@@ -12,7 +14,7 @@ from benchbed.metrics.iou import Accuracy, accuracy
 from benchbed.packaged_weights import CLIP_SHA
 from benchbed.record_store import RecordStore
 from benchbed.records import Record
-from benchbed.registry import choose
+from benchbed.registry import choose, resolve
 from benchbed.shipped_file import file_sha256, read_header
 from benchbed.weights import packaged_path
 
@@ -28,12 +30,21 @@ def shipped(name: str) -> Path:
     return packaged_path(choose(name, embedded=True).variant)
 
 
+def meaning(stage: dict[str, Any]) -> dict[str, Any]:
+    """A stage without what its kind of samples does not use, some of which is younger than some of the files."""
+    if stage["samples"] == "objects":
+        return stage
+    return {key: value for key, value in stage.items() if not key.startswith("object")}
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_each_file_tells_how_it_was_made(name: str) -> None:
     header = read_header(shipped(name))
     assert (header["method"], header["seed"]) == (f"{name}/tiny", 0)
     assert header["dataset"]["name"] == "shapes"
-    assert header["recipe"]["stages"]
+    recipe = resolve(choose(name, embedded=True).method.recipe)("tiny", "shapes").as_dict()
+    now, then = json.loads(json.dumps(recipe))["stages"], header["recipe"]["stages"]
+    assert list(map(meaning, then)) == list(map(meaning, now)), "benchbed train would make other weights"
     assert header["command"].startswith(f"benchbed train --method {name}/tiny --dataset shapes")
     assert header[CLIP_SHA] == file_sha256(shapes_clip_path())
 
