@@ -127,7 +127,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
     "tiny": {
         "packaged": "methods.san:weights/tiny.safetensors",
         "backbone": "side network, ViT of 4 blocks 96 wide",
-        "clip": "the embedded dataset's, frozen",
+        "clip": "the embedded dataset's, frozen but for its position table",
         "params": (4_711_011, 613_282),
     },
 }

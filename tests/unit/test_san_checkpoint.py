@@ -81,7 +81,13 @@ def same_weights(one: SAN, other: SAN) -> bool:
     return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-KEYWORDS = {"side_heads": 4, "clip_resolution": 1.0, "short_side": 160, "longest_side": 320}
+KEYWORDS = {
+    "side_heads": 4,
+    "fusion": TINY.config["fusion"],
+    "clip_resolution": 1.0,
+    "short_side": 160,
+    "longest_side": 320,
+}
 
 
 def test_official_names_come_back_bit_for_bit(source: SAN, official: dict[str, Tensor]) -> None:
@@ -148,7 +154,7 @@ def test_defaults_are_the_released_ones(
         ({"clip": "vit-b16"}, ("clip.embed_dim is 64", "512")),
         ({"shallow": 2}, ("shallow is 1", "2")),
         ({"side_width": 240}, ("side_width is 96", "240")),
-        ({"fusion": ((0, 0),)}, ("number of fusion layers is 2", "1")),
+        ({"fusion": ((0, 0),)}, ("number of fusion layers is 4", "1")),
         ({"side_heads": 7}, ("side_heads=7", "side_width=96")),
     ],
 )
