@@ -30,6 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from shares import exact_interval, lower_bound, upper_bound
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_LINES: Final = ROOT / "reports" / "gate-power.jsonl"
 DEFAULT_TABLE: Final = ROOT / "reports" / "gate-power.md"
@@ -192,26 +194,6 @@ def named(line: dict[str, Any]) -> bool:
         part == stage and metric == "latency" and (not method or label.split("/")[0] == method)
         for label, metric, part, _ in line["regressed"]
     )
-
-
-def exact_interval(hits: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided interval of a share (Clopper and Pearson, 1934): never narrower than it says, also for 0 hits."""
-    from scipy.special import betaincinv
-
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(hits, of - hits + 1, tail)) if hits else 0.0
-    high = float(betaincinv(hits + 1, of - hits, 1 - tail)) if hits < of else 1.0
-    return low, high
-
-
-def upper_bound(hits: int, of: int, confidence: float = 0.95) -> float:
-    """One-sided: the share is below it with this confidence; 1 before anything was measured."""
-    return exact_interval(hits, of, 2 * confidence - 1)[1] if of else 1.0
-
-
-def lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
-    """One-sided: the share is above it with this confidence; 0 before anything was measured."""
-    return exact_interval(hits, of, 2 * confidence - 1)[0] if of else 0.0
 
 
 def table(lines: list[dict[str, Any]], beside: str = "") -> str:

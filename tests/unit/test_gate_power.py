@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,13 +43,16 @@ def run(name):
 
 
 @pytest.fixture(scope="module")
-def power() -> ModuleType:
+def power() -> Iterator[ModuleType]:
+    """The script, which finds what lies beside it as if it had been started."""
     spec = importlib.util.spec_from_file_location("gate_power", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPT.parent))
+        spec.loader.exec_module(module)
+        yield module
 
 
 def line(injected: tuple[str, str] | None, outcome: str, regressed: list[Any]) -> dict[str, Any]:
