@@ -10,7 +10,6 @@ one: it costs more than it takes. There, reading takes turns with the forward pa
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -25,11 +24,9 @@ Result = TypeVar("Result")
 MOST_READERS: Final = 4  # decoding and resizing a photo takes about 5 ms: enough for 800 images a second
 MOST_IN_TURN: Final = 8  # threads that read while nobody computes
 AHEAD: Final = 2  # results that wait for the main thread, a reader
-# A turn of reading is this long, at most so many items for all readers together. After a forward pass, OpenMP's threads go on
-# to spin for up to 16 ms (libgomp's 300,000 pauses) on the cores that should read: long turns make that rare.
-TURN_S: Final = 0.1
-MOST_ITEMS: Final = 32
-FIRST_ITEMS: Final = 4  # a reader, before anybody knows how long an item takes
+# Of all readers together where reading takes turns. Long turns: after a forward pass, OpenMP's threads go on to spin for up to
+# 16 ms (libgomp's 300,000 pauses) on the cores that should read. Not longer ones: the photos of a turn wait in memory.
+IN_TURN: Final = 16
 BEHIND: Final = 2  # pieces of work that wait for the thread behind
 
 
@@ -73,7 +70,10 @@ def read_by(
         return
     with ThreadPoolExecutor(who.threads, thread_name_prefix="benchbed-ahead") as pool:
         try:
-            yield from (_ahead if who.beside else _in_turn)(pool, who.threads, work, iter(items))
+            if who.beside:
+                yield from _ahead(pool, who.threads, work, iter(items))
+            else:
+                yield from _in_turn(pool, work, iter(items))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -91,21 +91,13 @@ def _ahead(
 
 
 def _in_turn(
-    pool: ThreadPoolExecutor, threads: int, work: Callable[[Item], Result], todo: Iterator[Item]
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], todo: Iterator[Item]
 ) -> Iterator[Result]:
-    many = threads * FIRST_ITEMS
-    while part := [pool.submit(work, item) for item in islice(todo, many)]:
-        begin = time.perf_counter()
+    while part := [pool.submit(work, item) for item in islice(todo, IN_TURN)]:
         wait(part)
-        many = turn_items(threads, (time.perf_counter() - begin) / len(part))
         part.reverse()
         while part:
             yield part.pop().result()
-
-
-def turn_items(threads: int, seconds: float) -> int:
-    """How many items the next turn reads, after one that took `seconds` an item, all readers together."""
-    return max(threads, min(MOST_ITEMS, round(TURN_S / max(seconds, 1e-9))))
 
 
 class Behind:

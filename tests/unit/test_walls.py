@@ -14,7 +14,7 @@ BENCH = Path(benchbed.__file__).parent
 METHODS = Path(methods.__file__).parent
 CLOCKS = {"time", "timeit"}
 # Progress tells a person how long something will take; it measures nothing.
-MAY_READ_CLOCKS = {"progress.py", "overlap.py"}  # an ETA, and how long a turn of reading lasts: no result
+MAY_READ_CLOCKS = {"progress.py"}
 
 
 def imports(path: Path) -> set[str]:
