@@ -282,7 +282,7 @@ def show(name: str, out: Path, as_json: bool) -> None:
     "--table",
     default="",
     metavar="T[,T]",
-    help="zs3, open-vocab, efficiency, parity, classes.  [default: all]",
+    help="zs3, open-vocab, efficiency, parity, seeds, classes.  [default: all]",
 )
 @click.option(
     "--format",

@@ -118,7 +118,9 @@ class _Count:
         except DataError as error:
             self._refuse(self.subject.item.dataset.ids[index], error)
             return None
-        return Ready(sample, resize(sample.image, spec.resized(*sample.image.shape[:2])))
+        photo = resize(sample.image, spec.resized(*sample.image.shape[:2]))
+        # A view of [3, h, w]: what `prepare` makes of it, made here, where several threads share the work.
+        return Ready(sample, np.ascontiguousarray(photo.transpose(2, 0, 1)).transpose(1, 2, 0))
 
     def add(self, sample: Sample, labels: NDArray[np.integer]) -> None:
         """Count a label map, offer it for keeping, note it in the journal."""

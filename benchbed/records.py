@@ -25,7 +25,8 @@ class Record:
 
     Attributes:
         label: `method/variant`.
-        method: the card's facts, the variant's configuration, and `weights` (kind, file, digest, seed, note).
+        method: the card's facts, the variant's configuration, and `weights` (kind, file, digest, note, what they were trained on
+            and must not be used for; `training` where `benchbed train` made them).
         dataset: name, split, `images` used and `full_size`, identity, class names, seen flags, prompts.
         protocol: all fields of `Protocol` and its fingerprint; `resolved` holds what "as published" meant here.
         counts: per image and class integers, or None where accuracy was not measured.

@@ -22,7 +22,6 @@ from benchbed.cost_pass import Cost, measure_latencies, measure_rest, sample_ima
 from benchbed.counting_pass import USUAL, Counting
 from benchbed.errors import EXIT_DONE, EXIT_PARTIAL, StoreError
 from benchbed.failures import Failure, failure
-from benchbed.method_card import Weights
 from benchbed.plan import Plan, PlanItem
 from benchbed.progress import Reporter
 from benchbed.record_store import RecordStore
@@ -32,6 +31,7 @@ from benchbed.sharding_counts import count_together, take_in_together
 from benchbed.sharding_journals import share_folder
 from benchbed.subject import Subject, config, make_subject
 from benchbed.unfinished import Unfinished, unfinished
+from benchbed.weights_facts import weights_facts
 
 
 @dataclass
@@ -234,37 +234,14 @@ def make_record(
 def _method_facts(subject: Subject) -> dict[str, Any]:
     item = subject.item
     card, variant = item.chosen.method.card, item.chosen.variant
-    conversion = getattr(subject.segmenter, "conversion", None)
     return {
         "name": item.chosen.found.name,
         "variant": variant.name,
         "card": asdict(card),
         "config": config(item),
         "from": item.chosen.found.distribution,
-        "weights": {
-            **item.weights.as_dict(),
-            "sha256": subject.digest,
-            "tensors_used": len(conversion.used) if conversion else None,
-            "tensors_ignored": dict(conversion.ignored) if conversion else {},
-            **_official_facts(variant.weights if item.weights.official else None, item),
-        },
+        "weights": weights_facts(subject),
     }
-
-
-def _official_facts(weights: Weights | None, item: PlanItem) -> dict[str, Any]:
-    """What an official file was trained on. No hashes of them are published: the name is all that tells it."""
-    if weights is not None:
-        by_name = "by its name alone (its content is not verified)"
-        return {"trained_on": f"{weights.trained_on}; {by_name}", "not_for": _not_for(weights, item)}
-    by_user = item.weights.kind == "file"
-    return {"trained_on": "unknown: a file of the user's" if by_user else None, "not_for": {}}
-
-
-def _not_for(weights: Weights, item: PlanItem) -> dict[str, str]:
-    """The card's reasons by dataset; a dataset that is another's under a new rule has that one's reason too."""
-    card = item.dataset.card
-    shared = {card.name: weights.not_for[card.like]} if card.like in weights.not_for else {}
-    return {**shared, **weights.not_for}
 
 
 def _dataset_facts(subject: Subject, counted: Counted) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any, Final
 KIND: Final = "benchbed training"
 
 
-def trained_config(path: Path | None) -> dict[str, Any]:
-    """Keywords of the variant's `build` that its recipe set over the variant's own; empty for a checkpoint of somebody else's.
+def training_beside(path: Path | None) -> dict[str, Any]:
+    """The JSON of `benchbed train` beside its weights; empty for a checkpoint of somebody else's.
 
     Args:
         path: of the weights, or None for none.
@@ -25,7 +25,16 @@ def trained_config(path: Path | None) -> dict[str, Any]:
         or content.get("file") != (path and path.name)
     ):
         return {}
-    return {name: _frozen(value) for name, value in content.get("config", {}).items()}
+    return content
+
+
+def trained_config(path: Path | None) -> dict[str, Any]:
+    """Keywords of the variant's `build` that its recipe set over the variant's own; empty for a checkpoint of somebody else's.
+
+    Args:
+        path: of the weights, or None for none.
+    """
+    return {name: _frozen(value) for name, value in training_beside(path).get("config", {}).items()}
 
 
 def _frozen(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from benchbed.compare import COMPARED, Comparison, ImageDifference
 from benchbed.metrics import LEVEL, Difference
 from benchbed.records import Record
+from benchbed.report.rows import not_for_words
 from benchbed.report.run_tables import FEW_IMAGES
 from benchbed.report.table import Cell, Table, absent, number, text, unique
 
@@ -65,7 +66,7 @@ def _notes(found: Sequence[Comparison]) -> tuple[str, ...]:
     if first.dataset["images"] < FEW_IMAGES:
         notes.append(f"{first.dataset['images']} images: too few for an interval that means much")
     notes += [f"{r.label}: {r.method['weights']['note']}" for r in records if r.random_weights]
-    notes += [_supervised(r) for r in records]
+    notes += [_supervised(r) for r in records] + [_not_for(r) for r in records]
     notes.append(_machines(records))
     return unique(notes)
 
@@ -79,6 +80,11 @@ def _supervised(record: Record) -> str:
     if not record.method["card"]["supervised"]:
         return ""
     return f"{record.label} was trained with masks of all classes: no zero-shot result"
+
+
+def _not_for(record: Record) -> str:
+    reason = not_for_words(record)
+    return f"{record.label}: {reason}" if reason else ""
 
 
 def _machines(records: Sequence[Record]) -> str:

@@ -31,6 +31,7 @@ def _facts(record: Record, path: str) -> Table:
         + (" with uncommitted changes" if record.bench["dirty"] else ""),
         "method": f"{record.label}: {card['title']} ({card['venue']} {card['year']})",
         "weights": f"{weights_text(record)}, SHA-256 {record.method['weights']['sha256'][:16]}",
+        "trained on": record.method["weights"].get("trained_on"),
         "dataset": f"{record.dataset['title']}; {record.dataset['coverage']}",
     }
     return _pairs("Record", facts)

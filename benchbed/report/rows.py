@@ -248,5 +248,10 @@ def _of_accuracy(record: Record) -> list[str]:
         found.append(f"{dataset['coverage']}: not the official {dataset['split']} split as a whole")
     if dataset.get("embedded"):
         found.append(f"{dataset['name']} is drawn by benchbed: its figures rank nothing in the real world")
-    reason = (weights.get("not_for") or {}).get(dataset["name"])
-    return [*found, str(reason)] if reason else found
+    reason = not_for_words(record)
+    return [*found, reason] if reason else found
+
+
+def not_for_words(record: Record) -> str:
+    """Why the weights must not be used for the record's dataset; "" where nothing is known against it."""
+    return str((record.method["weights"].get("not_for") or {}).get(record.dataset["name"]) or "")

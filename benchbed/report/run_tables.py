@@ -16,7 +16,7 @@ from benchbed.report.figures import (
     stage_medians,
     throughput_figure,
 )
-from benchbed.report.rows import skipped_words
+from benchbed.report.rows import not_for_words, skipped_words
 from benchbed.report.table import Cell, Table, absent, number, significant, text, unique
 from benchbed.stages import STAGES, UNACCOUNTED
 
@@ -113,7 +113,7 @@ def _supervised(record: Record) -> str:
 
 
 def _not_for(record: Record) -> str:
-    reason = (record.method["weights"].get("not_for") or {}).get(record.dataset["name"])
+    reason = not_for_words(record)
     return f"{record.label}: {reason}" if reason else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,8 +45,27 @@ def pack_folder(folder: Path, to: Path | None) -> Path:
         _copy(folder / FINAL, target)
         return target
     target = to or _place(facts["method"])
-    pack(_segmenter(folder, tensors, facts), target, {name: facts[name] for name in TOLD})
+    about = {name: facts[name] for name in TOLD} | {"command": without_folders(facts["command"])}
+    pack(_segmenter(folder, tensors, facts), target, about)
     return target
+
+
+def without_folders(command: str) -> str:
+    """The command without the folders of who ran it: no `--out`, no `--data-root`, of `--init`'s paths the files' names."""
+    words, kept = iter(shlex.split(command)), []
+    for word in words:
+        if word in ("--out", "--data-root"):
+            next(words, None)
+        elif word == "--init":
+            kept += [word, ",".join(_file_only(part) for part in next(words, "").split(","))]
+        else:
+            kept.append(word)
+    return shlex.join(kept)
+
+
+def _file_only(part: str) -> str:
+    name, equals, path = part.partition("=")
+    return f"{name}{equals}{Path(path).name}"
 
 
 def _place(method: str) -> Path:

@@ -154,6 +154,15 @@ def test_the_network_goes_in_the_middle_and_comes_back(
     assert server.asked[0] == ("/photos.zip", "bytes=500-")
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests were started in the background, whose SIGINT a shell ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_in_the_middle_of_a_download(
     few: DatasetCard, server: tls_server.Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from child_process import ended, in_child
 from command import Answer, here
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from training_plugin import Pupil, register
 
@@ -92,11 +92,28 @@ def test_what_was_trained_can_be_measured_at_once(tmp_path: Path, capsys: pytest
     )
     answer = here(capsys, "run", *flags)
     assert answer.code == 0, answer.err
-    found = json.loads(answer.out)["records"][0]["accuracy"]
+    record = json.loads(answer.out)["records"][0]
+    found, training = record["accuracy"], record["weights"]["training"]
+    assert (training["dataset"], training["seed"]) == ("few", 0)
+    assert "seed 0" in record["weights"]["trained_on"]
     log = [json.loads(line) for line in (tmp_path / "w" / "losses.jsonl").read_text().splitlines()]
     last = log[-1]["validation"]
     assert found["hiou"]["value"] == pytest.approx(last["hiou"])
     assert f"hiou {last['hiou']:.1f}" in validated.err
+
+
+def test_weights_that_were_exchanged_have_no_known_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(capsys, "plain", tmp_path / "w")
+    final = tmp_path / "w" / FINAL
+    tensors = load_file(final)
+    save_file({name: value + 1 for name, value in tensors.items()}, final)
+    flags = ("--methods", "pupil/plain", "--dataset", "few", "--out", tmp_path / "r", "--json")
+    answer = here(capsys, "run", *flags, "--weights", f"pupil/plain={final}")
+    weights = json.loads(answer.out)["records"][0]["weights"]
+    assert weights["training"] is None
+    assert weights["trained_on"] == "unknown: a file of the user's"
 
 
 @pytest.mark.parametrize(("variant", "moments"), [("two", (2, 5, 9)), ("objects", (3,))])

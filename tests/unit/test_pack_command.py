@@ -28,11 +28,14 @@ FACTS: dict[str, Any] = {
     "recipe": {"stages": []},
     "seed": 3,
     "amp": False,
-    "command": "benchbed train ...",
+    "command": "benchbed train --method spnet/tiny --seed 3",
     "init": {},
     "bench": {},
     "torch": "2",
 }
+
+
+MINE = "benchbed train --out '/home/me/my own' --data-root /home/me/VOC --init clip=/home/c.safetensors,backbone=random --seed 3"
 
 
 def random_clip(path: Path, seed: int) -> Path:
@@ -78,6 +81,15 @@ def test_what_was_trained_comes_back(clip: Path, tmp_path: Path, capsys: pytest.
     assert {name: header[name] for name in FACTS} == FACTS
     for name, value in back.state_dict().items():
         assert value.equal(narrow(segmenter.state_dict()[name]).to(value.dtype)), name
+
+
+def test_what_ships_names_nobodys_folders(clip: Path, tmp_path: Path) -> None:
+    trained(tmp_path / "t", clip, command=MINE)
+    assert run_cli(["pack", str(tmp_path / "t"), "--to", str(tmp_path / "tiny.safetensors")]) == 0
+    assert (
+        read_header(tmp_path / "tiny.safetensors")["command"]
+        == "benchbed train --init clip=c.safetensors,backbone=random --seed 3"
+    )
 
 
 def test_by_default_they_go_where_the_card_says(

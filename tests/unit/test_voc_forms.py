@@ -17,7 +17,7 @@ from benchbed.input_spec import InputSpec
 from benchbed.method_card import Variant, Weights
 from benchbed.protocol import named
 from benchbed.registry import DATASET_GROUP, find
-from benchbed.runner import _not_for
+from benchbed.weights_facts import _not_for
 
 # SPLITS.md, section 2: raw ids, two more each time.
 UNSEEN = {

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from benchbed.metrics.bootstrap import replicate_metrics
 from benchbed.report.figure_names import FIGURES
-from benchbed.report.figures import seen_mask
 from benchbed.report.picture_file import group_name
 from benchbed.report.plots.looks import look_of
 from benchbed.report.plots.plot import Plot
 from benchbed.report.plots.style import INK, PALE, headline, new_figure, shown, styled
 from benchbed.report.plots.words import listed
 from benchbed.report.rows import Row
+from benchbed.report.seeds import replicates, siblings, training_of
 
 METHODS: Final = 12
-SEEDS: Final = 10  # of one method
+SEEDS: Final = 10  # of one of them
 LINE: Final = 0.11  # inches a record
 BETWEEN: Final = 0.18  # inches between methods
 MIDDLE: Final = (25.0, 75.0)
@@ -32,15 +31,17 @@ LEVEL: Final = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Spread:
-    """Records of one method that differ in their weights alone.
+    """Records of one method and recipe that differ in their weights alone.
 
     Attributes:
         row: the first.
+        label: `method/variant`, with its recipe behind it where the plot has several of that name.
         values: [S] the accuracy of each record, percent.
         replicates: [S, B] its bootstrap replicates, percent.
     """
 
     row: Row
+    label: str
     values: NDArray[np.float64]
     replicates: NDArray[np.float64]
 
@@ -56,32 +57,36 @@ class Spread:
 
 
 def spreads(rows: Sequence[Row], metric: str, most: int = METHODS) -> tuple[list[Spread], list[str]]:
-    """One a label, best first; records of the same weights count once. Only those that are given are bootstrapped again.
+    """One a label and recipe, best first; records of the same weights count once. Only those given are bootstrapped again.
 
     Args:
         rows: of one group.
         metric: a name of `benchbed.metrics.METRICS`.
-        most: labels.
+        most: how many.
 
     Returns:
         The spreads, and the labels of those beyond `most`.
     """
-    usable = [row for row in rows if row.record and row.record.counts and row.record.counts.num_images > 1]
+    families = siblings(rows)
+    often = Counter(members[0].label for members in families)
     found = []
-    for label, members in groupby(sorted(usable, key=lambda row: row.label), key=lambda row: row.label):
-        by_weights = {row.provenance.weights_sha256: row for row in members}
-        values = [(row, _value(row, metric)) for row in list(by_weights.values())[:SEEDS]]
-        each = [(row, value) for row, value in values if math.isfinite(value)]
-        if each:
-            found.append((float(np.mean([value for _, value in each])), label, each))
+    for members in families:
+        values = [(row, _value(row, metric)) for row in members[:SEEDS]]
+        if each := [(row, value) for row, value in values if math.isfinite(value)]:
+            found.append((float(np.mean([value for _, value in each])), _label(members[0], often), each))
     found.sort(key=lambda entry: -entry[0])
-    drawn = [_spread(each, metric) for _, _, each in found[:most]]
+    drawn = [_spread(label, each, metric) for _, label, each in found[:most]]
     return drawn, [label for _, label, _ in found[most:]]
 
 
-def _spread(each: Sequence[tuple[Row, float]], metric: str) -> Spread:
-    replicates = np.stack([_replicates(row, metric) for row, _ in each])
-    return Spread(each[0][0], np.array([value for _, value in each], np.float64), replicates)
+def _label(row: Row, often: Mapping[str, int]) -> str:
+    recipe = str(training_of(row).get("recipe", ""))
+    return f"{row.label} #{recipe[:6]}" if often[row.label] > 1 and recipe else row.label
+
+
+def _spread(label: str, each: Sequence[tuple[Row, float]], metric: str) -> Spread:
+    draws = np.stack([replicates(row)[metric] for row, _ in each])
+    return Spread(each[0][0], label, np.array([value for _, value in each], np.float64), draws)
 
 
 def _value(row: Row, metric: str) -> float:
@@ -90,13 +95,6 @@ def _value(row: Row, metric: str) -> float:
     if figure is None or not math.isfinite(figure.low):
         return math.nan
     return figure.value
-
-
-def _replicates(row: Row, metric: str) -> NDArray[np.float64]:
-    assert row.record is not None
-    assert row.record.counts is not None
-    draws = replicate_metrics(row.record.counts, seen_mask(row.record), row.record.protocol["absent_rule"])
-    return 100 * draws[metric]
 
 
 def spread_plot(rows: Sequence[Row], metric: str = "hiou") -> Plot | None:
@@ -116,7 +114,7 @@ def spread_plot(rows: Sequence[Row], metric: str = "hiou") -> Plot | None:
         found, left_out = spreads(usable, metric)
     if not found:
         return None
-    texts = tuple(spread.row.label for spread in found)
+    texts = tuple(spread.label for spread in found)
     with styled(texts):
         lines = sum(len(spread.values) for spread in found)
         figure, (axes,) = new_figure(0.75 + LINE * lines + BETWEEN * len(found))
@@ -154,7 +152,7 @@ def _draw(axes: Axes, found: Sequence[Spread]) -> None:
             _mean(axes, spread, top, height + LINE)
         ticks.append((middle, spread))
         height -= BETWEEN
-    axes.set_yticks([middle for middle, _ in ticks], [shown(spread.row.label, 20) for _, spread in ticks])
+    axes.set_yticks([middle for middle, _ in ticks], [shown(spread.label, 20) for _, spread in ticks])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(height + BETWEEN - 0.05, 0.17)
     axes.spines["left"].set_color(PALE)
@@ -178,7 +176,7 @@ def _caption(found: Sequence[Spread], left_out: Sequence[str], metric: str) -> s
     several = [spread for spread in found if len(spread.values) > 1]
     if several:
         each = [
-            f"{spread.row.label} {spread.between:.2f} over {len(spread.values)} weights, {spread.within:.2f} over images"
+            f"{spread.label} {spread.between:.2f} over {len(spread.values)} weights, {spread.within:.2f} over images"
             for spread in several
         ]
         parts.append(f"Band: mean and standard deviation over weights. In points: {listed(each)}.")
@@ -191,7 +189,7 @@ def _caption(found: Sequence[Spread], left_out: Sequence[str], metric: str) -> s
 
 def _alt(found: Sequence[Spread], metric: str) -> str:
     each = "; ".join(
-        f"{spread.row.label} {spread.values.mean():.1f} %, standard error over images {spread.within:.2f}"
+        f"{spread.label} {spread.values.mean():.1f} %, standard error over images {spread.within:.2f}"
         for spread in found
     )
     return f"Spread of {FIGURES[metric].heading}: {each}."

@@ -10,6 +10,7 @@ from benchbed.report.presets.classes import class_tables
 from benchbed.report.presets.efficiency import efficiency_tables
 from benchbed.report.presets.open_vocab import open_vocab_tables
 from benchbed.report.presets.parity import parity_tables
+from benchbed.report.presets.seeds import seeds_tables
 from benchbed.report.presets.zs3 import zs3_tables
 from benchbed.report.published import Published
 from benchbed.report.rows import Row
@@ -23,6 +24,7 @@ PRESETS: Final[Mapping[str, Maker]] = MappingProxyType(
         "open-vocab": open_vocab_tables,
         "efficiency": efficiency_tables,
         "parity": parity_tables,
+        "seeds": seeds_tables,
         "classes": class_tables,
     }
 )
