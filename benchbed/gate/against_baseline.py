@@ -6,9 +6,10 @@ vector units favour one operator over another, so the margin is wider there and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,10 @@ from benchbed.progress import Reporter
 
 CONFIRMING: Final = 0.45
 ENDING_S: Final = 1.0
+# Log ratio: by so much (standard deviation) two sessions of the same code differ beyond what rounds within one show. A bound, not an
+# estimate: 30 sessions of a small tree on one busy machine differed by 0.006, but CI, on a machine that changed between the two, once
+# called identical code more than 6 % slower.
+SESSIONS: Final = 0.02
 MOST_ROUNDS: Final = 40
 # Between runs on one machine, sequential A/A tests were off by up to 8.6 % and ratios within a run by 2.5 %
 # (performance.md, section 8); a ratio to a reference lies in between.
@@ -167,7 +172,8 @@ def shifts(before: Mapping[str, Any], after: Alone) -> dict[str, Shift]:
         old = before["log_ratios"].get(part or "total", [])
         long_enough = part == TOTAL or float(np.median(after.part_ms[part])) >= least
         if old and long_enough:
-            found[part] = unpaired_shift(old, ratios)
+            shift = unpaired_shift(old, ratios)
+            found[part] = replace(shift, error=math.hypot(shift.error, SESSIONS))
     return found
 
 
