@@ -28,9 +28,9 @@ from benchbed.progress import Reporter
 
 CONFIRMING: Final = 0.45
 ENDING_S: Final = 1.0
-# Log ratio: by so much (standard deviation) two sessions of the same code differ beyond what rounds within one show. A bound, not an
-# estimate: 30 sessions of a small tree on one busy machine differed by 0.006, but CI, on a machine that changed between the two, once
-# called identical code more than 6 % slower.
+# Log ratio: by so much (standard deviation) two sessions of the same code differ beyond what rounds within one show. A bound,
+# not an estimate: 30 sessions of a small tree on one busy machine differed by 0.006, but CI, on a machine that changed between
+# the two, once called identical code regressed.
 SESSIONS: Final = 0.02
 MOST_ROUNDS: Final = 40
 # Between runs on one machine, sequential A/A tests were off by up to 8.6 % and ratios within a run by 2.5 %
