@@ -256,10 +256,13 @@ def test_a_report_imports_no_torch(small: Path, tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
-def test_a_thousand_records_take_less_than_ten_seconds_of_work(
+def test_a_thousand_records_take_seconds_not_minutes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Sixty methods on the same 200 images, measured again and again on the same day: tables, plots and the page of all."""
+    """Sixty methods on the same 200 images, measured again and again on the same day: tables, plots and the page of all.
+
+    About 8 s of processor time on a quiet machine; the same work takes more of it on cores whose neighbours are busy.
+    """
     truth = counts(1.0, 200).labelled
     for place in range(20):
         right = np.random.default_rng(place).binomial(truth, 0.4 + place / 40)
@@ -284,7 +287,7 @@ def test_a_thousand_records_take_less_than_ten_seconds_of_work(
     assert {path.name.partition("-")[0] for path in (tmp_path / "out" / "plots").glob("*.pdf")} >= {
         *("tradeoff", "stages", "classes", "spread")
     }
-    assert seconds < 10
+    assert seconds < 20
 
 
 def test_the_report_in_the_repository_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
