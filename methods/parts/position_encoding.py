@@ -1,4 +1,4 @@
-"""DETR's fixed sine position encoding, normalised to the grid."""
+"""Fixed sine position encodings: DETR's, normalised to the grid, and ViT's, which counts patches."""
 
 from __future__ import annotations
 
@@ -24,6 +24,30 @@ def sine_position(height: int, width: int, channels: int, device: torch.device |
     rows = _axis(height, channels // 2, device)[:, None].expand(height, width, -1)
     columns = _axis(width, channels // 2, device)[None].expand(height, width, -1)
     return torch.cat([rows, columns], dim=-1)
+
+
+def patch_position(height: int, width: int, channels: int) -> Tensor:
+    """Position encoding of a grid of patches; rows fill the first half of the channels, columns the second.
+
+    Position p = 0..n-1 of an axis is divided by 10000^(i / (channels/4)) for i = 0 .. channels/4 - 1; sines fill the first half
+    of an axis's channels, cosines the second (Vaswani et al. 2017, section 3.5, on two axes as in He et al., MAE, CVPR 2022).
+
+    Args:
+        height, width: of the grid.
+        channels: a multiple of 4.
+
+    Returns:
+        [height, width, channels] float32.
+    """
+    index = torch.arange(channels // 4, dtype=torch.float32)
+    slowness = TEMPERATURE ** (index / (channels // 4))
+
+    def axis(count: int) -> Tensor:
+        angles = torch.arange(count, dtype=torch.float32)[:, None] / slowness
+        return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+    rows = axis(height)[:, None].expand(height, width, -1)
+    return torch.cat([rows, axis(width)[None].expand(height, width, -1)], dim=-1)
 
 
 def _axis(count: int, channels: int, device: torch.device | None) -> Tensor:

@@ -34,6 +34,7 @@ _TINY: Final[dict[str, Any]] = {
     "side_heads": 4,
     "side_patch": 8,
     "side_image": 160,
+    "sine_positions": True,
     "queries": 12,
     "mask_width": 64,
     "mask_hidden": 64,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchbed.attention import attend
 from benchbed.token_linear import apply_linear
+from methods.parts.position_encoding import patch_position
 from methods.san.sizes import SanSize
 
 NORM_EPS: Final = 1e-6  # timm's ViT and the fusion's channel norm (san/model/layers.py)
@@ -80,10 +81,14 @@ class SideAdapter(nn.Module):
         self.query_pos_embed = nn.Parameter(torch.empty(1, size.queries, width))
         self.blocks = nn.ModuleList(SideBlock(width, size.side_heads) for _ in range(size.side_layers))
         self.fusion = nn.ModuleList(Fusion(size.clip.width, width) for _ in size.fusion)
-        self._initialise()
+        self._initialise(size)
 
-    def _initialise(self) -> None:
+    def _initialise(self, size: SanSize) -> None:
         nn.init.trunc_normal_(self.pos_embed, std=INIT_STD)
+        if size.sine_positions:
+            table = patch_position(size.side_grid, size.side_grid, size.side_width)
+            with torch.no_grad():
+                self.pos_embed.copy_(table.flatten(0, 1)[None])
         nn.init.normal_(self.query_embed, std=INIT_STD)
         nn.init.normal_(self.query_pos_embed, std=INIT_STD)
         for module in self.blocks.modules():

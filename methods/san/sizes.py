@@ -25,6 +25,8 @@ class SanSize:
         side_width, side_layers, side_heads: of the side network's transformer.
         side_patch: pixels a side.
         side_image: pixels a side of the square image that the position table is made for.
+        sine_positions: whether that table starts as sines and cosines of row and column, not as small random numbers as the
+            authors' does. It is learnt either way.
         queries: mask proposals an image.
         fusion: pairs (CLIP block, side block): the first's output is added after the second; 0: before block 1. The released
             ones take shallow blocks alone.
@@ -41,6 +43,7 @@ class SanSize:
     side_heads: int = 6
     side_patch: int = 16
     side_image: int = 640
+    sine_positions: bool = False
     queries: int = 100
     fusion: tuple[tuple[int, int], ...] = ((0, 0), (3, 1), (6, 2), (9, 3))
     mask_width: int = 256
@@ -52,6 +55,10 @@ class SanSize:
         if self.side_heads < 1 or self.side_width % self.side_heads:
             raise UsageError(
                 f"side_heads={self.side_heads} does not divide side_width={self.side_width}; give a divisor"
+            )
+        if self.sine_positions and self.side_width % 4:
+            raise UsageError(
+                f"sine_positions with side_width={self.side_width}: expected a multiple of 4, sine and cosine of row and column"
             )
         if not 0 < self.shallow < self.clip.layers:
             raise UsageError(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from methods.parts.mlp import MLP
 from methods.parts.pixel_decoder import PixelDecoder
-from methods.parts.position_encoding import sine_position
+from methods.parts.position_encoding import patch_position, sine_position
 from methods.parts.proposal_network import ProposalHead, ProposalSize
 from methods.parts.resnet import R101C, ResNetSize
 from methods.parts.transformer_decoder import TransformerDecoder
@@ -146,6 +146,21 @@ def detr_position(height: int, width: int, channels: int) -> Tensor:
 def test_the_position_encoding_is_detrs(height: int, width: int, channels: int) -> None:
     ours = sine_position(height, width, channels).permute(2, 0, 1)
     assert torch.allclose(ours, detr_position(height, width, channels), atol=1e-6)
+
+
+def test_patch_positions_count_patches() -> None:
+    """Against the formula, number by number: rows first, sines before cosines."""
+    table = patch_position(3, 5, 8)
+    assert table.shape == (3, 5, 8)
+    for row in range(3):
+        for column in range(5):
+            expected = [
+                wave(place / 10000 ** (index / 2))
+                for place in (row, column)
+                for wave in (math.sin, math.cos)
+                for index in range(2)
+            ]
+            torch.testing.assert_close(table[row, column], torch.tensor(expected))
 
 
 @torch.no_grad()

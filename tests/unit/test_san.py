@@ -264,6 +264,7 @@ def test_masks_steer_their_own_token_and_nothing_else(san: SAN, seed: int) -> No
         ({"side_head": 4}, ("side_head", "side_heads")),
         ({"clip": "vit-b61"}, ("vit-b61", "vit-b16")),
         ({"side_heads": 5}, ("side_heads=5", "side_width=96")),
+        ({"side_width": 98, "side_heads": 2}, ("sine_positions", "side_width=98")),
         ({"side_heads": 0}, ("side_heads=0",)),
         ({"shallow": 4}, ("shallow=4", "1 to 3")),
         ({"fusion": ((0, 0), (5, 1))}, ("fusion", "0 to 4")),
