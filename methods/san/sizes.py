@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from benchbed.clip_sizes import CLIP_SIZES, HEAD_WIDTH, VIT_B16, ClipSize
@@ -26,7 +26,7 @@ class SanSize:
         side_patch: pixels a side.
         side_image: pixels a side of the square image that the position table is made for.
         sine_positions: whether that table starts as sines and cosines of row and column, not as small random numbers as the
-            authors' does. It is learnt either way.
+            authors' does. It is learnt either way, so that sizes which differ in this alone are equal: no checkpoint tells.
         queries: mask proposals an image.
         fusion: pairs (CLIP block, side block): the first's output is added after the second; 0: before block 1. The released
             ones take shallow blocks alone.
@@ -43,7 +43,7 @@ class SanSize:
     side_heads: int = 6
     side_patch: int = 16
     side_image: int = 640
-    sine_positions: bool = False
+    sine_positions: bool = field(default=False, compare=False)
     queries: int = 100
     fusion: tuple[tuple[int, int], ...] = ((0, 0), (3, 1), (6, 2), (9, 3))
     mask_width: int = 256
