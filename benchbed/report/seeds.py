@@ -1,7 +1,8 @@
-"""Records of one method and recipe that differ in their weights alone, and how sure each one's accuracy is."""
+"""Records of one method, configuration and recipe that differ in their weights alone, and how sure each one's accuracy is."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -15,7 +16,8 @@ from benchbed.report.rows import Row
 
 
 def siblings(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
-    """Rows with counts of two images or more, by label and recipe; those of the same weights count once.
+    """Rows with counts of two images or more, by label, recipe and the network's configuration; those of the
+    same weights count once.
 
     Of several records of the same weights, one that knows their training is taken.
 
@@ -43,5 +45,7 @@ def replicates(row: Row) -> dict[str, NDArray[np.float64]]:
     return {name: 100 * values for name, values in draws.items()}
 
 
-def _kind(row: Row) -> tuple[str, str]:
-    return row.label, str(training_of(row).get("recipe", ""))
+def _kind(row: Row) -> tuple[str, str, str]:
+    """Configuration too: what a network starts from may stand there and in no recipe."""
+    config = row.record.method.get("config") if row.record else None
+    return row.label, str(training_of(row).get("recipe", "")), json.dumps(config, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Fixed sine position encodings: DETR's, normalised to the grid, and ViT's, which counts patches."""
+"""Fixed sine position encodings: DETR's, normalised to the grid, and one that counts patches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def patch_position(height: int, width: int, channels: int) -> Tensor:
     """Position encoding of a grid of patches; rows fill the first half of the channels, columns the second.
 
     Position p = 0..n-1 of an axis is divided by 10000^(i / (channels/4)) for i = 0 .. channels/4 - 1; sines fill the first half
-    of an axis's channels, cosines the second (Vaswani et al. 2017, section 3.5, on two axes as in He et al., MAE, CVPR 2022).
+    of an axis's channels, cosines the second (Vaswani et al. 2017, section 3.5, on each of two axes, as MAE's
+    fixed positions are, CVPR 2022).
 
     Args:
         height, width: of the grid.

@@ -23,7 +23,8 @@ _VIT_L14: Final[dict[str, Any]] = {
 # three quarters would leave it one block to look at a mask; where it is told masks by hand, one shallow block names most of
 # them right, three the fewest, and half the resolution halves what it names. With one shallow block there is little to borrow, so
 # the side network takes later blocks' patches too, which no mask token changes: with blocks 0 and 1 alone its best masks had an
-# IoU of 66 % in place of 71 % after as many steps (beside the CLIP before, whose positions were learnt too).
+# IoU of 66 % in place of 71 % after as many steps (beside the CLIP before; CLIP's positions were learnt too, the
+# side network's began at random).
 _TINY: Final[dict[str, Any]] = {
     "clip": "tiny",
     "shallow": 1,

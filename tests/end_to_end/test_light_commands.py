@@ -26,13 +26,13 @@ LIGHT = [["--help"], ["run", "--help"], ["list", "methods"], ["list", "datasets"
 
 
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
-def test_light_commands_answer_in_half_a_second(arguments: list[str]) -> None:
+def test_light_commands_answer_at_once(arguments: list[str]) -> None:
     seconds = []
     for _ in range(2):
         before = spent_by_children()
         subprocess.run(command(*arguments), capture_output=True, check=True)
         seconds.append(spent_by_children() - before)
-    # Processor time, the lesser of two. On a quiet machine 0.06 to 0.35 s.
+    # Half a second of processor time, the lesser of two; on a quiet machine it is 0.06 to 0.35 s.
     assert min(seconds) < 0.5 * BUSY, seconds
 
 

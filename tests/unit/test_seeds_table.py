@@ -68,9 +68,14 @@ def test_caveats_are_said_below() -> None:
     assert any("rank nothing in the real world" in note for note in table.notes)
 
 
-def test_other_recipes_copies_and_other_protocols_are_no_seeds() -> None:
+def test_other_recipes_configurations_copies_and_other_protocols_are_no_seeds() -> None:
     apart = [seeded("deop/a", 0), seeded("deop/a", 1, recipe="q" * 12)]
     assert tables(apart) == ()
+    method = {**seeded("deop/a", 1).method, "config": {"starts": "otherwise"}}
+    training = method["weights"]["training"]
+    other_start = trained_record("deop/a", 0.58, 1, 1, method=method)
+    assert other_start.method["weights"]["training"] == training
+    assert tables([seeded("deop/a", 0), other_start]) == ()
     copies = [seeded("deop/a", 0), seeded("deop/a", 0, created="2027-01-01T00:00:00+00:00")]
     assert tables(copies) == ()
     record = seeded("deop/a", 1)
