@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from command import here
 from example_record import example_record
+from machine_pace import pace
 from report_records import comparison, counts, trained
 
 from benchbed.metrics import Counts
@@ -256,12 +257,12 @@ def test_a_report_imports_no_torch(small: Path, tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
-def test_a_thousand_records_take_seconds_not_minutes(
+def test_a_thousand_records_take_less_than_ten_seconds_of_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Sixty methods on the same 200 images, measured again and again on the same day: tables, plots and the page of all.
 
-    About 8 s of processor time on a quiet machine; the same work takes more of it on cores whose neighbours are busy.
+    About 8 s of processor time on a quiet machine, on which the ten are asked.
     """
     truth = counts(1.0, 200).labelled
     for place in range(20):
@@ -287,7 +288,7 @@ def test_a_thousand_records_take_seconds_not_minutes(
     assert {path.name.partition("-")[0] for path in (tmp_path / "out" / "plots").glob("*.pdf")} >= {
         *("tradeoff", "stages", "classes", "spread")
     }
-    assert seconds < 20
+    assert seconds < 10 * pace()
 
 
 def test_the_report_in_the_repository_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
