@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 IMPORTS: Final = "import numpy, PIL.Image, click"
-# What they take where `benchbed list` takes 0.35 s: a quiet AMD EPYC. In an hour of busy neighbours 0.4 to 0.6 were seen.
+# Derived: `benchbed list protocols` takes 1.4 times as much (8 rounds of both, in turn), and took 0.35 s on a quiet AMD EPYC. In
+# an hour of busy neighbours 0.4 to 0.6 s were seen.
 QUIET_SECONDS: Final = 0.25
 
 

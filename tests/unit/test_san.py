@@ -21,6 +21,7 @@ from benchbed.scores import MaskScores, label_maps
 from benchbed.segmenter import TextFeatures
 from benchbed.stages import listening
 from benchbed.vocabulary import Vocabulary
+from methods.parts.position_encoding import patch_position
 from methods.san import METHOD
 from methods.san.model import SAN, build
 from methods.san.recognition import Seen, recognise, see, steering
@@ -163,6 +164,14 @@ def test_gradients_reach_every_trainable_parameter_and_no_frozen_one() -> None:
         assert (parameter.grad is not None) == parameter.requires_grad, name
         if parameter.grad is not None:
             assert parameter.grad.isfinite().all(), name
+
+
+def test_side_positions_start_from_sines_where_the_size_says_so() -> None:
+    size = tiny().size
+    expected = patch_position(size.side_grid, size.side_grid, size.side_width).flatten(0, 1)[None]
+    assert torch.equal(tiny().side.pos_embed, expected)
+    assert tiny().side.pos_embed.requires_grad
+    assert float(tiny(sine_positions=False).side.pos_embed.abs().max()) < 0.2  # small random numbers, as the authors'
 
 
 def test_tiny_is_quick(san: SAN) -> None:
