@@ -171,7 +171,9 @@ def test_side_positions_start_from_sines_where_the_size_says_so() -> None:
     expected = patch_position(size.side_grid, size.side_grid, size.side_width).flatten(0, 1)[None]
     assert torch.equal(tiny().side.pos_embed, expected)
     assert tiny().side.pos_embed.requires_grad
-    assert float(tiny(sine_positions=False).side.pos_embed.abs().max()) < 0.2  # small random numbers, as the authors'
+    assert (
+        float(tiny(sine_positions=False).side.pos_embed.abs().max()) < 0.2
+    )  # small random numbers, as the authors'
 
 
 def test_tiny_is_quick(san: SAN) -> None:
