@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 
 import deop_naming
+import mask_oracles
 import numpy as np
 import pytest
 import region_naming
@@ -15,6 +16,7 @@ import torch
 
 from benchbed.images import prepare
 from benchbed.input_spec import InputSpec
+from benchbed.scores import Geometry, MaskScores, label_maps
 
 
 def test_overlap_is_intersection_over_union() -> None:
@@ -90,3 +92,33 @@ def test_two_scenes(
         "IoU of the own mask",
         *[f"named right, {words}" for words in conditions],
     ]
+
+
+def test_oracles_take_queries_out_and_name_the_rest() -> None:
+    """Query 2 has the left half and a wrong name, query 0 the right half and a right one, query 1 both and another."""
+    left = torch.full((4, 4), -9.0)
+    left[:, :2] = 9
+    masks = torch.stack([-left, torch.full((4, 4), 12.0), left])[None]
+    classes = torch.tensor([[[0.0, 0.9, 0.0, 0.0], [0.0, 0.0, 0.95, 0.0], [0.0, 0.0, 0.0, 0.8]]])
+    scores = MaskScores(masks, classes, (Geometry((4, 4), (4, 4), (4, 4)),), order="resize-logits")
+    found = mask_oracles.told(scores, torch.tensor([2, 0]), (0, 1))
+    shown = {words: label_maps(each)[0][0].tolist() for words, each in found.items()}
+    assert shown == {
+        "as it runs": [2, 2, 2, 2],
+        "own masks": [3, 3, 1, 1],
+        "own masks named right": [0, 0, 1, 1],
+        "all, own masks named right": [0, 0, 1, 1],
+    }
+
+
+def test_oracles_on_two_scenes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["script", "--method", "san/tiny", "--limit", "2"])
+    mask_oracles.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [each.partition(":")[0] for each in lines] == [
+        "as it runs",
+        "own masks",
+        "own masks named right",
+        "all, own masks named right",
+    ]
+    assert all(re.search(r"seen [\d.]+ % \[[\d.]+, [\d.]+\], unseen", each) for each in lines)
