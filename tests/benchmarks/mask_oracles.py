@@ -24,7 +24,6 @@ from torch import Tensor
 
 from benchbed import load_method
 from benchbed.datasets.shapes.dataset import DATASET
-from benchbed.errors import UsageError
 from benchbed.metrics.bootstrap import intervals
 from benchbed.metrics.counting import count_image
 from benchbed.metrics.counts import Counts, ImageCounts
@@ -79,7 +78,7 @@ def main() -> None:
             scene = look(segmenter, sample)
             scores = segmenter.segment(scene.batch, text)
             if not isinstance(scores, MaskScores):
-                raise UsageError(
+                parser.error(
                     f"--method {given.method} gives no masks; expected san, deop, simseg or zegformer"
                 )
             for words, each in told(scores, own_masks(scores, scene), scene.classes).items():
