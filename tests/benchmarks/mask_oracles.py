@@ -6,8 +6,8 @@
 An object is all that one class covers in one scene, its own mask the query that fits it best. `own masks`: all other queries are
 taken out. `own masks named right`: and each of the rest is named by its object, so that masks alone are judged. `all, own masks
 named right`: the others stay as they are. Two objects may have one query; it then bears one or both of their names, never a wrong
-one. That names would be better under better masks, no line here shows: `san_naming.py` and `deop_naming.py` do. Scores are joined,
-resized and counted as the bench does.
+one. That names would be better under better masks, no line here shows: `san_naming.py` and `deop_naming.py` do. Scores are
+joined, resized and counted as the bench does.
 """
 
 from __future__ import annotations
