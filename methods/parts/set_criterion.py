@@ -39,7 +39,8 @@ class CriterionSettings:
     Attributes:
         class_weight, mask_weight, dice_weight: of the three losses.
         class_cost, mask_cost, dice_cost: of the same three in matching; 0 leaves the term out.
-        no_object_weight: of the no-object class in the weighted mean of the cross-entropy; above 0.
+        no_object_weight: of the no-object class in the weighted mean of the cross-entropy; above 0. The mean divides by the
+            weights, so that in a batch without any target "no object" counts in full, whatever it weighs.
         pixel_loss: what the mask loss and its cost are: `bce` or `focal`, with `alpha` and `gamma`.
         points: sampled for each mask; 0: all pixels (dense).
         oversample, importance: see `points.uncertain_points`.
@@ -141,10 +142,9 @@ class SetCriterion:
         if not outputs or any(len(output.mask_logits) != len(labels) for output in outputs):
             raise ValueError(f"expected one output or more, each of {len(labels)} images as labels are")
         with torch.autocast(labels.device.type, enabled=False):
-            if self.settings.resolution == "logits":
-                height, width = outputs[0].mask_logits.shape[-2:]
-                labels = nearest(labels, (height, width), centred=True)
-            targets = find_targets(labels, outputs[0].class_logits.shape[-1] - 1)
+            first = outputs[0]
+            size = (first.mask_logits.shape[-2], first.mask_logits.shape[-1])
+            targets = self.targets(labels, size, first.class_logits.shape[-1] - 1)
             masks = mean_over_processes(sum(targets.counts), labels.device)
             losses: dict[str, Tensor] = {}
             for index, output in enumerate(outputs):
@@ -153,13 +153,23 @@ class SetCriterion:
                 losses |= {f"loss_{name}{suffix}": value for name, value in found.items()}
             return losses
 
+    def targets(self, labels: Tensor, size: tuple[int, int], classes: int) -> Targets:
+        """What labels [B, H, W] ask of mask logits of a size (h, w), at the resolution of the settings.
+
+        Raises:
+            ValueError: labels outside 0..classes-1 and 255.
+        """
+        if self.settings.resolution == "logits":
+            labels = nearest(labels, size, centred=True)
+        return find_targets(labels, classes)
+
     def _layer(
         self, mask_logits: Tensor, class_logits: Tensor, targets: Targets, masks: float
     ) -> dict[str, Tensor]:
         """[B, Q, h, w] and [B, Q, S + 1] -> the three weighted losses of one layer."""
         settings = self.settings
         matching = self.match(mask_logits, class_logits, targets)
-        of_pixels, of_areas = self._mask_losses(mask_logits, matching, targets)
+        of_pixels, of_areas = self.mask_losses(mask_logits, matching, targets)
         return {
             "class": settings.class_weight * self._class_loss(class_logits, matching, targets),
             "mask": settings.mask_weight * of_pixels / masks,
@@ -167,12 +177,12 @@ class SetCriterion:
         }
 
     @torch.no_grad()
-    def match(self, mask_logits: Tensor, class_logits: Tensor, targets: Targets) -> Matching:
-        """The cheapest assignment of an image's queries to its classes; [B, Q, h, w], [B, Q, S + 1]."""
+    def match(self, mask_logits: Tensor, class_logits: Tensor | None, targets: Targets) -> Matching:
+        """The cheapest assignment of an image's queries to its classes; [B, Q, h, w], [B, Q, S + 1] or None: by masks alone."""
         settings = self.settings
         logits, masks, weights = self._all_points(mask_logits, targets)
         costs = logits.new_zeros(*logits.shape[:2], masks.shape[1])
-        if settings.class_cost:
+        if class_logits is not None and settings.class_cost:
             costs += settings.class_cost * class_costs(class_logits, targets.classes)
         if settings.mask_cost:
             pixels = pair_pixel_costs(
@@ -207,10 +217,8 @@ class SetCriterion:
         weights[no_object] = self.settings.no_object_weight
         return F.cross_entropy(class_logits.flatten(0, 1), wanted.flatten(), weights)
 
-    def _mask_losses(
-        self, mask_logits: Tensor, matching: Matching, targets: Targets
-    ) -> tuple[Tensor, Tensor]:
-        """Pixel loss and dice summed over matched pairs; zeros that reach the logits where there are none."""
+    def mask_losses(self, mask_logits: Tensor, matching: Matching, targets: Targets) -> tuple[Tensor, Tensor]:
+        """Pixel loss and dice of [B, Q, h, w], unweighted, summed over matched pairs: 0, tied to the logits, without any."""
         matched = mask_logits[matching.images, matching.queries]
         if not len(matched):
             # The sum of nothing: 0 even beside infinite logits, and part of the graph.

@@ -35,8 +35,8 @@ _TINY: Final[dict[str, Any]] = {
     "side_heads": 4,
     "side_patch": 8,
     "side_image": 160,
-    "sine_positions": True,
-    "queries": 12,
+    "unit_positions": True,
+    "queries": 48,
     "mask_width": 64,
     "mask_hidden": 64,
     "short_side": 160,
@@ -130,7 +130,7 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
         "packaged": "methods.san:weights/tiny.safetensors",
         "backbone": "side network, ViT of 4 blocks 96 wide",
         "clip": "the embedded dataset's, frozen but for its position table",
-        "params": (4_711_011, 613_282),
+        "params": (4_717_923, 620_194),
     },
 }
 
@@ -173,7 +173,7 @@ METHOD: Final = Method(
         ),
         _variant(
             "tiny",
-            "the embedded dataset's small CLIP and the side network at 160, 12 queries",
+            "the embedded dataset's small CLIP and the side network at 160, 48 queries",
             _TINY,
             None,
             embedded=True,

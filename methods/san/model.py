@@ -23,7 +23,7 @@ from methods.san.mask_decoder import MaskDecoder, Proposals
 from methods.san.recognition import Seen, recognise, see, steering
 from methods.san.side_adapter import SideAdapter
 from methods.san.sizes import SanSize, plain
-from methods.san.training import SideAdapterStage, side_adapter_stage
+from methods.san.training import BACKGROUND, POSITIONS, MasksStage, SideAdapterStage, training_stage
 
 INITIAL_LOGIT_SCALE = 4.6052  # ln(100), where OpenAI's CLIPs ended
 
@@ -51,16 +51,8 @@ class SAN(Segmenter):
         self.decoder = MaskDecoder(size)
         self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
         self.bg_embed = nn.Parameter(torch.randn(1, size.clip.embed_dim) * size.clip.embed_dim**-0.5)
-        self._stage: SideAdapterStage | None = None
-        self._freeze()
-
-    def _freeze(self, positions: bool = True) -> None:
-        """CLIP stays as it is, but for the image tower's position table, which the official recipe trains."""
-        self.requires_grad_(True)
-        self.clip.requires_grad_(False)
-        self.text.requires_grad_(False)
-        self.logit_scale.requires_grad_(False)
-        self.clip.positional_embedding.requires_grad_(positions)
+        self._stage: SideAdapterStage | MasksStage | None = None
+        train_only(self, *MasksStage.learns, BACKGROUND, POSITIONS)
 
     def encode_vocabulary(self, vocabulary: Vocabulary) -> TextFeatures:
         """[K, D] unit-norm means over ViLD's 14 templates; the background joins in `classify`."""
@@ -82,7 +74,7 @@ class SAN(Segmenter):
         return features
 
     def begin_stage(self, name: str, **choices: Any) -> Self:
-        """Enter `side-adapter`, or `backbone` before it; `choices` as for `training.side_adapter_stage`.
+        """Enter `side-adapter`, or `backbone` or `masks` before it; `choices` as for `training.training_stage`.
 
         Raises:
             UsageError: another stage, or a choice out of range.
@@ -91,12 +83,12 @@ class SAN(Segmenter):
             self._stage = None
             train_only(self, "side.")
             return self
-        self._stage = side_adapter_stage(name, choices, self.size.side_layers)
-        self._freeze(self._stage.positions)
+        self._stage = training_stage(name, choices, self.size.side_layers)
+        train_only(self, *self._stage.learns)
         return self
 
     def loss(self, images: ImageBatch, labels: Tensor, text: TextFeatures) -> dict[str, Tensor]:
-        """Mask2Former's losses by name, of the last side block and those supervised before it.
+        """The stage's losses by name, of the last side block and those supervised before it.
 
         Raises:
             UsageError: no stage was begun.

@@ -85,12 +85,13 @@ class SideAdapter(nn.Module):
 
     def _initialise(self, size: SanSize) -> None:
         nn.init.trunc_normal_(self.pos_embed, std=INIT_STD)
-        if size.sine_positions:
+        if size.unit_positions:
             table = patch_position(size.side_grid, size.side_grid, size.side_width)
             with torch.no_grad():
                 self.pos_embed.copy_(table.flatten(0, 1)[None])
         nn.init.normal_(self.query_embed, std=INIT_STD)
-        nn.init.normal_(self.query_pos_embed, std=INIT_STD)
+        # Queries that begin almost alike take hundreds of steps to part.
+        nn.init.normal_(self.query_pos_embed, std=1.0 if size.unit_positions else INIT_STD)
         for module in self.blocks.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=INIT_STD)

@@ -25,8 +25,9 @@ class SanSize:
         side_width, side_layers, side_heads: of the side network's transformer.
         side_patch: pixels a side.
         side_image: pixels a side of the square image that the position table is made for.
-        sine_positions: whether that table starts as sines and cosines of row and column, not as small random numbers as the
-            authors' does. It is learnt either way, so that sizes which differ in this alone are equal: no checkpoint tells.
+        unit_positions: whether what the side network learns of positions starts at unit size, patches' as sines and cosines of
+            row and column, queries' as normal numbers, not as small random numbers as the authors' do. Both are learnt either
+            way, so that sizes which differ in this alone are equal: no checkpoint tells.
         queries: mask proposals an image.
         fusion: pairs (CLIP block, side block): the first's output is added after the second; 0: before block 1. The released
             ones take shallow blocks alone.
@@ -43,7 +44,7 @@ class SanSize:
     side_heads: int = 6
     side_patch: int = 16
     side_image: int = 640
-    sine_positions: bool = field(default=False, compare=False)
+    unit_positions: bool = field(default=False, compare=False)
     queries: int = 100
     fusion: tuple[tuple[int, int], ...] = ((0, 0), (3, 1), (6, 2), (9, 3))
     mask_width: int = 256
@@ -56,9 +57,9 @@ class SanSize:
             raise UsageError(
                 f"side_heads={self.side_heads} does not divide side_width={self.side_width}; give a divisor"
             )
-        if self.sine_positions and self.side_width % 4:
+        if self.unit_positions and self.side_width % 4:
             raise UsageError(
-                f"sine_positions with side_width={self.side_width}: expected a multiple of 4, sine and cosine of row and column"
+                f"unit_positions with side_width={self.side_width}: expected a multiple of 4, sine and cosine of row and column"
             )
         if not 0 < self.shallow < self.clip.layers:
             raise UsageError(

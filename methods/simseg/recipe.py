@@ -61,6 +61,7 @@ def recipe(variant: str, dataset: str) -> Recipe:
             (SHAPES_PROMPTS, *SHAPES_BACKBONE, replace(SHAPES, iterations=4_000)),
             source="ours",
             clip="shapes",
+            amp=True,
         )
     if (variant, dataset) == ("r101c-vild", "coco-stuff"):
         # The README's cross-dataset model: hand-written prompts, hence one stage, and twice the iterations.

@@ -66,7 +66,7 @@ def test_any_image_size_gives_a_label_map_of_that_size(san: SAN, size: tuple[int
     images = prepare([photo(*size)], san.input_spec)
     scores = scores_of(san, images)
     height, width = images.tensor.shape[2:]
-    assert scores.mask_logits.shape == (1, 12, height // 8, width // 8)
+    assert scores.mask_logits.shape == (1, 48, height // 8, width // 8)
     assert scores.order == "resize-logits"
     (labels,) = label_maps(scores)
     assert tuple(labels.shape) == size
@@ -107,7 +107,7 @@ def test_padding_takes_part_in_attention_as_published(san: SAN) -> None:
 @pytest.mark.parametrize("classes", [1, 300])
 def test_any_number_of_classes(san: SAN, classes: int) -> None:
     scores = scores_of(san, prepare([photo(112, 160)], san.input_spec), classes)
-    assert scores.class_scores.shape == (1, 12, classes)
+    assert scores.class_scores.shape == (1, 48, classes)
     total = scores.class_scores.sum(-1)
     assert float(scores.class_scores.min()) >= 0
     assert float(total.max()) <= 1 + 1e-5  # the background's share is gone
@@ -166,14 +166,14 @@ def test_gradients_reach_every_trainable_parameter_and_no_frozen_one() -> None:
             assert parameter.grad.isfinite().all(), name
 
 
-def test_side_positions_start_from_sines_where_the_size_says_so() -> None:
+def test_positions_start_at_unit_size_where_the_size_says_so() -> None:
     size = tiny().size
     expected = patch_position(size.side_grid, size.side_grid, size.side_width).flatten(0, 1)[None]
     assert torch.equal(tiny().side.pos_embed, expected)
     assert tiny().side.pos_embed.requires_grad
-    assert (
-        float(tiny(sine_positions=False).side.pos_embed.abs().max()) < 0.2
-    )  # small random numbers, as the authors'
+    assert 0.9 < float(tiny().side.query_pos_embed.std()) < 1.1
+    for small in (tiny(unit_positions=False).side.pos_embed, tiny(unit_positions=False).side.query_pos_embed):
+        assert float(small.abs().max()) < 0.2  # small random numbers, as the authors'
 
 
 def test_tiny_is_quick(san: SAN) -> None:
@@ -275,7 +275,7 @@ def test_masks_steer_their_own_token_and_nothing_else(san: SAN, seed: int) -> No
         ({"side_head": 4}, ("side_head", "side_heads")),
         ({"clip": "vit-b61"}, ("vit-b61", "vit-b16")),
         ({"side_heads": 5}, ("side_heads=5", "side_width=96")),
-        ({"side_width": 98, "side_heads": 2}, ("sine_positions", "side_width=98")),
+        ({"side_width": 98, "side_heads": 2}, ("unit_positions", "side_width=98")),
         ({"side_heads": 0}, ("side_heads=0",)),
         ({"shallow": 4}, ("shallow=4", "1 to 3")),
         ({"fusion": ((0, 0), (5, 1))}, ("fusion", "0 to 4")),

@@ -150,7 +150,7 @@ def test_defaults_are_the_released_ones(
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"queries": 100}, ("queries is 12", "100")),
+        ({"queries": 100}, ("queries is 48", "100")),
         ({"clip": "vit-b16"}, ("clip.embed_dim is 64", "512")),
         ({"shallow": 2}, ("shallow is 1", "2")),
         ({"side_width": 240}, ("side_width is 96", "240")),
