@@ -24,7 +24,7 @@ _VIT_L14: Final[dict[str, Any]] = {
 # them right, three the fewest, and half the resolution halves what it names. With one shallow block there is little to borrow, so
 # the side network takes later blocks' patches too, which no mask token changes: with blocks 0 and 1 alone its best masks had an
 # IoU of 66 % in place of 71 % after as many steps (beside the CLIP before; CLIP's positions were learnt too, the
-# side network's began at random).
+# side network's began at random; all in one stage). With 48 queries in place of 24 the best masks end at 77 % in place of 71 %.
 _TINY: Final[dict[str, Any]] = {
     "clip": "tiny",
     "shallow": 1,
@@ -88,6 +88,8 @@ CARD: Final = MethodCard(
         "the side network's position table stays unresized where the token count fits, in any shape",
         "padding takes part in attention: a batch of different sizes differs from its images one by one",
         "every pixel gets a class: the background column takes probability, never pixels",
+        "tiny: the background is hardly taught, so that masks of nothing vote with arbitrary names: what it calls ground "
+        "that is no class, which `shapes` ignores, means nothing",
         "multi-scale and flip lower the mIoU of the released weights",
         "the authors' predict.py resizes otherwise and adds 171 distractors; this follows their evaluation",
     ),

@@ -25,9 +25,9 @@ class SanSize:
         side_width, side_layers, side_heads: of the side network's transformer.
         side_patch: pixels a side.
         side_image: pixels a side of the square image that the position table is made for.
-        unit_positions: whether what the side network learns of positions starts at unit size, patches' as sines and cosines of
-            row and column, queries' as normal numbers, not as small random numbers as the authors' do. Both are learnt either
-            way, so that sizes which differ in this alone are equal: no checkpoint tells.
+        unit_positions: whether what the side network learns of positions starts at about unit size, patches' as sines and
+            cosines of row and column, queries' as normal numbers, not as small random numbers as the authors' do. Both are
+            learnt either way, so that sizes which differ in this alone are equal: no checkpoint tells.
         queries: mask proposals an image.
         fusion: pairs (CLIP block, side block): the first's output is added after the second; 0: before block 1. The released
             ones take shallow blocks alone.

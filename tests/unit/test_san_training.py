@@ -3,73 +3,32 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
+from san_lessons import MASKS, SEEN, STAGE, TINY, losses_alone, random_text, scenes, tiny
 from torch import Tensor
 
-from benchbed.datasets.shapes import DATASET, scene
+from benchbed.datasets.shapes import DATASET
 from benchbed.errors import UsageError
-from benchbed.images import ImageBatch, prepare
-from benchbed.input_spec import InputSpec
 from benchbed.registry import resolve
 from benchbed.segmenter import TextFeatures
 from benchbed.training.optimisers import make_optimiser
 from benchbed.training.recipe import Stage
-from benchbed.training.seen_labels import seen_only, seen_table
-from methods.parts.matcher import Matching
 from methods.parts.set_criterion import MASK2FORMER, CriterionSettings, MaskOutput, SetCriterion
 from methods.san import METHOD
-from methods.san.masks_stage import cells_touched, divergence_from_even, matched_biases
 from methods.san.model import SAN, build
-from methods.san.outputs import outputs, supervised_proposals
+from methods.san.outputs import outputs
 from methods.san.recipe import recipe
 from methods.san.sizes import SanSize, plain
 
-TINY = next(variant for variant in METHOD.variants if variant.embedded)
-SEEN = DATASET.vocabulary().seen_only()
-MASKS, STAGE = recipe("tiny", "shapes").stages
 TRAINED = ("side.", "decoder.", "bg_embed")
 POSITIONS = "clip.positional_embedding"
 WITH_POSITIONS = {**STAGE.choices, "positions": True}  # as the authors train
-
-
-def tiny(
-    seed: int = 0, choices: Mapping[str, Any] | None = None, stage: str = STAGE.name, **changes: Any
-) -> SAN:
-    torch.manual_seed(seed)
-    san: SAN = build(**{**TINY.config, **changes}).train()
-    return san.begin_stage(stage, **(STAGE.choices if choices is None else choices))
-
-
-def scenes(spec: InputSpec, count: int = 2) -> tuple[ImageBatch, Tensor]:
-    """Training scenes and their labels as the data room hands them on."""
-    drawn = [scene(index, "train") for index in range(count)]
-    images = prepare([each.image for each in drawn], spec)
-    labels = torch.full((count, *images.tensor.shape[2:]), 255)
-    for row, each in zip(labels, drawn, strict=True):
-        height, width = each.labels.shape
-        row[:height, :width] = torch.from_numpy(
-            seen_only(each.labels, seen_table(DATASET.seen)).astype(np.int64)
-        )
-    return images, labels
-
-
-def losses_alone(choices: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in choices.items() if name not in ("supervised", "positions")}
-
-
-def random_text(san: SAN, count: int = len(SEEN)) -> TextFeatures:
-    rows = torch.randn(count, san.size.clip.embed_dim, generator=torch.Generator().manual_seed(5))
-    return TextFeatures(torch.nn.functional.normalize(rows, dim=-1))
 
 
 def changed_by(san: SAN, step: Any) -> set[str]:
@@ -189,104 +148,6 @@ def test_the_loss_is_the_criterion_on_both_outputs() -> None:
     assert set(found) == {f"loss_{name}{end}" for name in ("class", "mask", "dice") for end in ("", "_aux0")}
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value)
-
-
-def masks_settings() -> CriterionSettings:
-    return CriterionSettings(**{k: v for k, v in losses_alone(MASKS.choices).items() if k != "bias_weight"})
-
-
-def test_before_names_masks_are_compared_with_regions_whatever_they_are_called() -> None:
-    """Queries that all say nothing cost the same: matched by masks alone, in the criterion of the stage after."""
-    san = tiny(choices=MASKS.choices, stage=MASKS.name)
-    images, labels = scenes(san.input_spec)
-    with torch.no_grad():
-        found = san.loss(images, labels, random_text(san))
-        proposed, _ = supervised_proposals(san, images.tensor, 2)
-        unnamed = torch.zeros(len(labels), san.size.queries, len(SEEN) + 1)
-        both = [MaskOutput(each.masks, unnamed) for each in proposed]
-        expected = SetCriterion(masks_settings())(both, labels)
-        other = san.loss(images, labels, TextFeatures(-random_text(san).embeddings))
-    assert set(found) == {f"loss_{name}{end}" for name in ("mask", "dice", "bias") for end in ("", "_aux0")}
-    for name, value in found.items():
-        assert torch.equal(value, other[name])
-        if "bias" not in name:
-            torch.testing.assert_close(value, expected[name])
-
-
-def test_losses_of_masks_are_divided_by_the_mean_over_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    san = tiny(choices=MASKS.choices, stage=MASKS.name)
-    images, labels = scenes(san.input_spec)
-    with torch.no_grad():
-        alone = san.loss(images, labels, random_text(san))
-        twice = lambda count, device: 2.0 * count  # noqa: E731
-        monkeypatch.setattr("methods.san.masks_stage.mean_over_processes", twice)
-        halves = san.loss(images, labels, random_text(san))
-    assert all(torch.equal(halves[name] * 2, value) and float(value) > 0 for name, value in alone.items())
-
-
-def test_a_regions_cells_are_all_that_any_of_its_pixels_lies_in() -> None:
-    labels = torch.full((2, 8, 8), 255)
-    labels[0, 1:5, 1:3] = 4  # touches cells (0, 0) and (1, 0) of 2 x 2
-    labels[1, 7, 7] = 4
-    labels[1, 0, 0] = labels[1, 0, 7] = 2  # two things of one class
-    classes = torch.tensor([[4, -1], [2, 4]])
-    assert cells_touched(labels, classes, (2, 2)).tolist() == [
-        [[1, 0, 1, 0], [0, 0, 0, 0]],
-        [[1, 1, 0, 0], [0, 0, 0, 1]],
-    ]
-
-
-def test_each_matched_query_brings_its_own_images_biases_and_cells() -> None:
-    biases, touched = torch.arange(2 * 3 * 5 * 4.0).view(2, 3, 5, 4), torch.rand(2, 2, 4).round()
-    matching = Matching(torch.tensor([0, 1, 1]), torch.tensor([4, 2, 0]), torch.tensor([1, 0, 1]))
-    found, cells = matched_biases(biases, touched, matching)
-    for index, (image, query, target) in enumerate([(0, 4, 1), (1, 2, 0), (1, 0, 1)]):
-        for head in range(3):
-            assert torch.equal(found[index, head], biases[image, head, query])
-            assert torch.equal(cells[index, head], touched[image, target])
-
-
-def test_a_bias_that_is_even_over_its_region_and_low_elsewhere_costs_nothing() -> None:
-    """Against a plain computation of the divergence between two distributions, and by hand where it is known."""
-    touched = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
-    for bias, nats in (
-        ([7.0, 7.0, -93.0, -93.0], 0.0),
-        ([7.0, 7.0, -math.inf, -math.inf], 0.0),
-        ([0.0, 0.0, 0.0, 0.0], math.log(2)),  # attends to twice as many cells as it should
-        ([math.log(3.0), 0.0, -99.0, -99.0], 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)),
-    ):
-        assert float(divergence_from_even(torch.tensor([bias]), touched)) == pytest.approx(nats, abs=1e-6)
-    drawn = torch.Generator().manual_seed(3)
-    bias, touched = torch.randn(5, 2, 30, generator=drawn), torch.rand(5, 1, 30, generator=drawn).round()
-    even = (touched / touched.sum(-1, keepdim=True)).expand(5, 2, 30)
-    expected = F.kl_div(bias.log_softmax(-1), even, reduction="none").sum(-1)
-    torch.testing.assert_close(divergence_from_even(bias, touched.expand(5, 2, 30)), expected)
-
-
-def test_the_bias_loss_is_the_mean_over_regions_and_heads() -> None:
-    """Biases that say nothing attend to all n cells alike: log(n / t) nats for a region that touches t of them."""
-    san = tiny(choices={**MASKS.choices, "bias_weight": 3.0}, stage=MASKS.name)
-    images, labels = scenes(san.input_spec)
-    with torch.no_grad():
-        san.decoder.bias_scaling.weight.zero_()
-        found = san.loss(images, labels, random_text(san))
-    nats = []
-    for row in labels:
-        for label in row.unique()[row.unique() != 255]:
-            cells = (row == label).unflatten(0, (-1, 8)).unflatten(2, (-1, 8)).any(3).any(1)
-            nats.append(math.log(cells.numel() / int(cells.sum())))
-    assert float(found["loss_bias"]) == pytest.approx(3.0 * sum(nats) / len(nats), rel=1e-4)
-    assert float(found["loss_bias_aux0"]) == pytest.approx(float(found["loss_bias"]), rel=1e-4)
-
-
-def test_masks_and_biases_learn_in_half_precision() -> None:
-    san = tiny(choices=MASKS.choices, stage=MASKS.name)
-    images, labels = scenes(san.input_spec)
-    with torch.autocast("cpu", torch.bfloat16):
-        losses = san.loss(images, labels, random_text(san))
-    assert all(value.dtype == torch.float32 and float(value) > 0 for value in losses.values())
-    for name, value in san.loss(images, labels, random_text(san)).items():
-        assert float(losses[name]) == pytest.approx(float(value), rel=0.05)
 
 
 @pytest.mark.parametrize("stage", [STAGE, MASKS], ids=lambda stage: stage.name)
@@ -410,7 +271,7 @@ def test_what_is_ours_says_so() -> None:
         assert recipe(variant, dataset).source.startswith("ours")
     assert [stage.name for stage in recipe("tiny", "shapes").stages] == ["masks", "side-adapter"]
     for stage in (MASKS, STAGE):
-        settings = masks_settings() if stage is MASKS else CriterionSettings(**losses_alone(stage.choices))
+        settings = CriterionSettings(**losses_alone(stage.choices))
         assert (settings.ignored, settings.resolution) == ("negative", "logits")
 
 
