@@ -58,7 +58,7 @@ def recipe(variant: str, dataset: str) -> Recipe:
     """
     if (variant, dataset) == ("tiny", "shapes"):
         return Recipe(
-            (SHAPES_PROMPTS, *SHAPES_BACKBONE, replace(SHAPES, iterations=4_000)),
+            (SHAPES_PROMPTS, *SHAPES_BACKBONE, replace(SHAPES, iterations=2_500)),
             source="ours",
             clip="shapes",
             amp=True,
