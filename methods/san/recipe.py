@@ -54,7 +54,7 @@ _COCO: Final = Stage(
 _VOC: Final = replace(_COCO, iterations=20_000, batch=16)
 # Ours: masks first (`masks_stage.py`), then the authors' stage with hardly a "no object". Ignored pixels are negatives, as in the
 # authors' code; CLIP's positions are kept, which makes a step a fifth cheaper: nothing of CLIP has to be remembered for the way
-# back. Seeds 0, 1 and 2: 44.5 / 43.7, 48.2 / 45.9 and 45.0 / 43.6.
+# back. Seeds 0, 1 and 2: 44.5 / 43.7, 48.2 / 45.9 and 48.3 / 47.3.
 # What was tried, one training of seed 1 each where nothing else is said, so that it tells of gross effects only (seen / unseen
 # mIoU on 200 val scenes; names: regions of seen classes in 60 val scenes that are named right):
 # - The authors' stage alone for 3,500 steps, 12 queries, sines for positions: 48.3 / 46.9, 34.1 / 33.2 and 37.0 / 37.3 with
