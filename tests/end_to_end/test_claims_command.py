@@ -148,7 +148,7 @@ def test_ctrl_c_while_it_measures_is_exit_code_130_and_leaves_nothing_half(
     """Killed by the kernel, with the same writer of the same records: test_cost.py."""
     out = tmp_path / "out"
     # Large enough that rounds are still being timed when the first word of them arrives.
-    mine.write_text(MINE.replace("size = [96, 128]", "size = [768, 1024]"))
+    mine.write_text(MINE.replace("size = [96, 128]", "size = [384, 512]"))
     with started(command("claims", mine, "--minutes", "60", "--device", "cpu", "--out", out)) as process:
         assert process.stderr is not None
         for line in process.stderr:

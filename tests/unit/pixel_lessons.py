@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
+from scene_lessons import SEEN, scenes
 from torch import Tensor
 
-from benchbed.datasets.shapes import DATASET, scene
-from benchbed.images import ImageBatch, prepare
+from benchbed.datasets.shapes import DATASET
 from benchbed.segmenter import Segmenter
 from benchbed.training.optimisers import make_optimiser
 from benchbed.training.recipe import Stage
-from benchbed.training.seen_labels import seen_only, seen_table
 
 ALL = DATASET.vocabulary()
-SEEN = ALL.seen_only()
-
-
-def scenes(segmenter: Segmenter, count: int = 2) -> tuple[ImageBatch, Tensor]:
-    """Training scenes and their labels, 0..14 for seen classes and 255 for all else."""
-    drawn = [scene(index, "train") for index in range(count)]
-    images = prepare([each.image for each in drawn], segmenter.input_spec)
-    labels = torch.full((count, *images.tensor.shape[2:]), 255)
-    for row, each in zip(labels, drawn, strict=True):
-        height, width = each.labels.shape
-        row[:height, :width] = torch.from_numpy(
-            seen_only(each.labels, seen_table(DATASET.seen)).astype(np.int64)
-        )
-    return images, labels
 
 
 def taught(segmenter: Segmenter, stage: Stage, steps: int) -> list[float]:

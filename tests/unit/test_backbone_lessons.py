@@ -11,7 +11,8 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from pixel_lessons import SEEN, changed, copied, scenes
+from pixel_lessons import changed, copied
+from scene_lessons import SEEN, scenes
 from torch import Tensor, nn
 
 from benchbed.datasets.shapes import DATASET, object_crop

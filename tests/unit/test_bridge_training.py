@@ -11,7 +11,8 @@ import pytest
 import timm
 import torch
 from mmseg.registry import MODELS
-from pixel_lessons import ALL, SEEN, changed, copied, scenes, taught
+from pixel_lessons import ALL, changed, copied, taught
+from scene_lessons import SEEN, scenes
 from torch import Tensor, nn
 
 from benchbed.errors import CheckpointError, UsageError

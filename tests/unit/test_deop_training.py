@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scene_lessons import SEEN, scenes
 from torch import Tensor, nn
 
 from benchbed.clip import ImageTower
-from benchbed.datasets.shapes import DATASET, scene
+from benchbed.datasets.shapes import DATASET
 from benchbed.errors import UsageError
-from benchbed.images import ImageBatch, prepare
 from benchbed.training.optimisers import make_optimiser
-from benchbed.training.seen_labels import seen_only, seen_table
 from methods.deop import METHOD
 from methods.deop.model import DeOP, build
 from methods.deop.pixel_losses import PixelLosses
@@ -27,7 +26,6 @@ from methods.deop.training import deop_stage
 from methods.parts.proposal_network import Proposals
 
 TINY = next(variant for variant in METHOD.variants if variant.embedded)
-SEEN = DATASET.vocabulary().seen_only()
 STAGES = {stage.name: stage for stage in recipe("tiny", "shapes").stages if not stage.backbone}
 LEARNING = {
     "prompts": ("prompt.prefix_prompt",),
@@ -47,19 +45,6 @@ def tiny(stage: str, seed: int = 0) -> DeOP:
     torch.manual_seed(seed)
     deop: DeOP = build(**TINY.config).train()
     return deop.begin_stage(stage, **STAGES[stage].choices)
-
-
-def scenes(deop: DeOP, count: int = 2) -> tuple[ImageBatch, Tensor]:
-    """Training scenes and their labels as the data room hands them on."""
-    drawn = [scene(index, "train") for index in range(count)]
-    images = prepare([each.image for each in drawn], deop.input_spec)
-    labels = torch.full((count, *images.tensor.shape[2:]), 255)
-    for row, each in zip(labels, drawn, strict=True):
-        height, width = each.labels.shape
-        row[:height, :width] = torch.from_numpy(
-            seen_only(each.labels, seen_table(DATASET.seen)).astype(np.int64)
-        )
-    return images, labels
 
 
 def objects(count: int = 8) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,8 @@ import pytest
 import timm
 import torch
 from lseg_small import VIT
-from pixel_lessons import ALL, SEEN, changed, copied, scenes, taught
+from pixel_lessons import ALL, changed, copied, taught
+from scene_lessons import SEEN, scenes
 from torch import nn
 from torchvision.models import resnet101
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from pixel_lessons import ALL, SEEN, changed, copied, taught
+from pixel_lessons import ALL, changed, copied, taught
+from scene_lessons import SEEN
 from torch import Tensor
 
 from benchbed.errors import CheckpointError, UsageError

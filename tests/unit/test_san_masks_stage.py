@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from san_lessons import MASKS, SEEN, losses_alone, random_text, scenes, tiny
+from san_lessons import MASKS, losses_alone, random_text, tiny
+from scene_lessons import SEEN, scenes
 
 from benchbed.segmenter import TextFeatures
 from methods.parts.matcher import Matching
@@ -19,7 +20,7 @@ from methods.san.outputs import supervised_proposals
 def test_before_names_masks_are_compared_with_regions_whatever_they_are_called() -> None:
     """Queries that all say nothing cost the same: matched by masks alone, in the criterion of the stage after."""
     san = tiny(choices=MASKS.choices, stage=MASKS.name)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     with torch.no_grad():
         found = san.loss(images, labels, random_text(san))
         proposed, _ = supervised_proposals(san, images.tensor, 2)
@@ -36,7 +37,7 @@ def test_before_names_masks_are_compared_with_regions_whatever_they_are_called()
 
 def test_losses_of_masks_are_divided_by_the_mean_over_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     san = tiny(choices=MASKS.choices, stage=MASKS.name)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     with torch.no_grad():
         alone = san.loss(images, labels, random_text(san))
         twice = lambda count, device: 2.0 * count  # noqa: E731
@@ -87,7 +88,7 @@ def test_a_bias_that_is_even_over_its_region_and_low_elsewhere_costs_nothing() -
 def test_the_bias_loss_is_the_mean_over_regions_and_heads() -> None:
     """Biases that say nothing attend to all n cells alike: log(n / t) nats for a region that touches t of them."""
     san = tiny(choices={**MASKS.choices, "bias_weight": 3.0}, stage=MASKS.name)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     with torch.no_grad():
         san.decoder.bias_scaling.weight.zero_()
         found = san.loss(images, labels, random_text(san))
@@ -102,9 +103,9 @@ def test_the_bias_loss_is_the_mean_over_regions_and_heads() -> None:
 
 def test_masks_and_biases_learn_in_half_precision() -> None:
     san = tiny(choices=MASKS.choices, stage=MASKS.name)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     with torch.autocast("cpu", torch.bfloat16):
         losses = san.loss(images, labels, random_text(san))
-    assert all(value.dtype == torch.float32 and float(value) > 0 for value in losses.values())
+    assert all(value.dtype == torch.float32 and value.item() > 0 for value in losses.values())
     for name, value in san.loss(images, labels, random_text(san)).items():
         assert float(losses[name]) == pytest.approx(float(value), rel=0.05)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from san_lessons import MASKS, SEEN, STAGE, TINY, losses_alone, random_text, scenes, tiny
+from san_lessons import MASKS, STAGE, TINY, losses_alone, random_text, tiny
+from scene_lessons import SEEN, scenes
 from torch import Tensor
 
 from benchbed.datasets.shapes import DATASET
@@ -52,7 +53,7 @@ def test_a_step_of_the_recipes_optimiser_moves_what_is_trained_and_nothing_else(
     stage: Stage, trained: tuple[str, ...]
 ) -> None:
     san = tiny(choices=stage.choices, stage=stage.name)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     optimiser = make_optimiser(san, stage.optimiser)
 
     def step() -> None:
@@ -94,7 +95,7 @@ def test_norms_of_side_blocks_positions_and_queries_do_not_decay(match: str) -> 
 @pytest.mark.parametrize("stage", [STAGE, MASKS], ids=lambda stage: stage.name)
 def test_the_loss_falls_on_one_batch(stage: Stage) -> None:
     san = tiny(choices=stage.choices, stage=stage.name)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     text = random_text(san)
     optimiser = make_optimiser(san, stage.optimiser)
     with torch.no_grad():
@@ -112,7 +113,7 @@ def test_the_loss_falls_on_one_batch(stage: Stage) -> None:
 
 def test_the_last_output_is_what_segment_gives() -> None:
     san = tiny()
-    images, _ = scenes(san.input_spec)
+    images, _ = scenes(san)
     text = random_text(san, 7)
     with torch.no_grad():
         last, _ = outputs(san, images.tensor, text, supervised=2)
@@ -127,7 +128,7 @@ def test_the_output_before_is_that_of_a_side_network_one_block_shorter() -> None
     shorter = build(**TINY.config)
     kept = {name: value for name, value in san.state_dict().items() if name in shorter.state_dict()}
     shorter.load_state_dict(kept)
-    images, _ = scenes(san.input_spec)
+    images, _ = scenes(san)
     text = random_text(san)
     with torch.no_grad():
         _, before = outputs(san, images.tensor, text, supervised=2)
@@ -138,7 +139,7 @@ def test_the_output_before_is_that_of_a_side_network_one_block_shorter() -> None
 
 def test_the_loss_is_the_criterion_on_both_outputs() -> None:
     san = tiny()
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     text = random_text(san)
     with torch.no_grad():
         found = san.loss(images, labels, text)
@@ -153,7 +154,7 @@ def test_the_loss_is_the_criterion_on_both_outputs() -> None:
 @pytest.mark.parametrize("stage", [STAGE, MASKS], ids=lambda stage: stage.name)
 def test_a_batch_without_labels_teaches_no_mask(stage: Stage) -> None:
     san = tiny(choices=stage.choices, stage=stage.name)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     losses = san.loss(images, torch.full_like(labels, 255), random_text(san))
     assert all(float(value) == 0 for name, value in losses.items() if "class" not in name)
     sum(losses.values()).backward()  # type: ignore[union-attr]
@@ -165,7 +166,7 @@ def test_a_batch_without_labels_teaches_no_mask(stage: Stage) -> None:
 @pytest.mark.parametrize("label", [len(SEEN), len(DATASET.names) - 1])
 def test_an_unseen_label_is_refused(label: int, stage: Stage) -> None:
     san = tiny(choices=stage.choices, stage=stage.name)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     labels[0, :16, :16] = label
     with pytest.raises(ValueError, match=str(label)):
         san.loss(images, labels, random_text(san))
@@ -173,7 +174,7 @@ def test_an_unseen_label_is_refused(label: int, stage: Stage) -> None:
 
 def test_any_number_of_classes_after_training_with_another() -> None:
     san = tiny()
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     sum(san.loss(images, labels, random_text(san)).values()).backward()  # type: ignore[union-attr]
     san.eval()
     with torch.no_grad():
@@ -185,7 +186,7 @@ def test_points_are_sampled_as_published() -> None:
     """The full-size recipe's choices on small sizes: point-sampled losses at the labels' resolution."""
     (official,) = recipe("vit-b16", "coco-stuff").stages
     san = tiny(choices={**official.choices, "points": 64})
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     losses = san.loss(images, labels, random_text(san))
     assert len(losses) == 6
     assert all(value.isfinite() for value in losses.values())
@@ -228,7 +229,7 @@ def test_a_wrong_stage_says_what_would_be_right(
 
 def test_a_loss_without_a_stage_is_refused() -> None:
     san = build(**TINY.config)
-    images, labels = scenes(san.input_spec)
+    images, labels = scenes(san)
     with pytest.raises(UsageError, match="begin_stage"):
         san.loss(images, labels, random_text(san))
 

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scene_lessons import SEEN, scenes
 from torch import Tensor
 
 from benchbed.clip import TextTower
-from benchbed.datasets.shapes import DATASET, scene
+from benchbed.datasets.shapes import DATASET
 from benchbed.errors import UsageError
-from benchbed.images import ImageBatch, prepare
 from benchbed.registry import resolve
 from benchbed.segmenter import TextFeatures
 from benchbed.training.optimisers import make_optimiser
-from benchbed.training.seen_labels import seen_only, seen_table
 from methods.parts.set_criterion import MASKFORMER, CriterionSettings
 from methods.simseg import METHOD
 from methods.simseg.model import SimSeg, build
@@ -27,7 +26,6 @@ from methods.simseg.recipe import recipe
 from methods.simseg.settings import VOC_15
 
 TINY = next(variant for variant in METHOD.variants if variant.embedded)
-SEEN = DATASET.vocabulary().seen_only()
 UNSEEN_NAMES = [name for name, seen in zip(DATASET.names, DATASET.seen, strict=True) if not seen]
 PROMPTS, *_, SEGMENTATION = recipe("tiny", "shapes").stages
 # VOC's configuration: a hand-written prompt for the own stream, a learned one for crops.
@@ -39,18 +37,6 @@ def tiny(stage: str = "segmentation", seed: int = 0, **changes: Any) -> SimSeg:
     simseg: SimSeg = build(**{**TINY.config, **changes})
     choices = SEGMENTATION.choices if stage == "segmentation" else {}
     return simseg.begin_stage(stage, **choices).train()
-
-
-def scenes(simseg: SimSeg, count: int = 2) -> tuple[ImageBatch, Tensor]:
-    """Training scenes and their labels as the data room hands them on."""
-    drawn = [scene(index, "train") for index in range(count)]
-    images = prepare([each.image for each in drawn], simseg.input_spec)
-    labels = torch.full((count, *images.tensor.shape[2:]), 255)
-    table = seen_table(DATASET.seen)
-    for row, each in zip(labels, drawn, strict=True):
-        height, width = each.labels.shape
-        row[:height, :width] = torch.from_numpy(seen_only(each.labels, table).astype(np.int64))
-    return images, labels
 
 
 def objects(count: int = 8, seed: int = 0) -> tuple[Tensor, Tensor]:

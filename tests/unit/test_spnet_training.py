@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from pixel_lessons import ALL, SEEN, changed, copied, scenes, taught
+from pixel_lessons import ALL, changed, copied, taught
+from scene_lessons import SEEN, scenes
 from torch import nn
 
 from benchbed.errors import UsageError

@@ -11,21 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scene_lessons import SEEN, scenes
 from torch import Tensor
 
-from benchbed.datasets.shapes import DATASET, scene
+from benchbed.datasets.shapes import DATASET
 from benchbed.errors import UsageError
-from benchbed.images import ImageBatch, prepare
 from benchbed.registry import resolve
 from benchbed.training.optimisers import make_optimiser
-from benchbed.training.seen_labels import seen_only, seen_table
 from methods.parts.set_criterion import MASKFORMER, CriterionSettings
 from methods.zegformer import METHOD
 from methods.zegformer.model import ZegFormer, build
 from methods.zegformer.recipe import recipe
 
 TINY = next(variant for variant in METHOD.variants if variant.embedded)
-SEEN = DATASET.vocabulary().seen_only()
 UNSEEN_NAMES = [name for name, seen in zip(DATASET.names, DATASET.seen, strict=True) if not seen]
 
 
@@ -34,18 +32,6 @@ def tiny(seed: int = 0) -> ZegFormer:
     zegformer: ZegFormer = build(**TINY.config)
     stage = recipe("tiny", "shapes").stages[-1]
     return zegformer.begin_stage(stage.name, **stage.choices).train()
-
-
-def scenes(zegformer: ZegFormer, count: int = 2) -> tuple[ImageBatch, Tensor]:
-    """Training scenes and their labels as the data room hands them on."""
-    drawn = [scene(index, "train") for index in range(count)]
-    images = prepare([each.image for each in drawn], zegformer.input_spec)
-    labels = torch.full((count, *images.tensor.shape[2:]), 255)
-    table = seen_table(DATASET.seen)
-    for row, each in zip(labels, drawn, strict=True):
-        height, width = each.labels.shape
-        row[:height, :width] = torch.from_numpy(seen_only(each.labels, table).astype(np.int64))
-    return images, labels
 
 
 def test_gradients_reach_all_but_clip_and_the_temperature() -> None:
