@@ -109,7 +109,7 @@ def recipe(variant: str, dataset: str) -> Recipe:
         UsageError: there is none for the two.
     """
     if (variant, dataset) == ("tiny", "shapes"):
-        return Recipe(_SHAPES_STAGES, source="ours", clip="shapes")
+        return Recipe(_SHAPES_STAGES, source="ours", clip="shapes", amp=True)
     if variant == "r101c-vit-b16" and dataset == "coco-stuff":
         return _full(
             (COCO_PROMPTS, _COCO_PROPOSALS, _COCO_ONE_PASS),
