@@ -42,7 +42,11 @@ def recipe(variant: str, dataset: str) -> Recipe:
         UsageError: there is none for the two.
     """
     if variant == "tiny" and dataset == "shapes":
-        return Recipe((*SHAPES_BACKBONE, replace(SHAPES, iterations=3_500)), source="ours", clip="shapes")
+        # 3,500 steps of masks without mixed precision gave 64.4 / 46.3 % seen / unseen mIoU with seed 0; two cores took
+        # 17 minutes for them.
+        return Recipe(
+            (*SHAPES_BACKBONE, replace(SHAPES, iterations=2_600)), source="ours", clip="shapes", amp=True
+        )
     if variant in BACKBONES and dataset == "coco-stuff":
         differences = (_AMP, _TEMPLATES) if variant == "r101" else (_AMP,)
         return _official(variant, COCO, "imagenet_select", differences)
