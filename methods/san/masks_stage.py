@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MasksStage:
-    """Each region is given to the query that covers it best; its mask and its biases are compared with the region.
+    """Regions and queries are matched one to one, by masks alone; a matched query's mask and biases are compared with its region.
 
     CLIP names little under a bias that looks elsewhere, and names that are wrong teach the side network little. A bias that
     starts on its region is one that names can refine.
@@ -35,8 +35,8 @@ class MasksStage:
     Attributes:
         criterion: its mask and dice terms, matched by these alone.
         supervised: how many of the side network's last blocks give an output.
-        bias_weight: of the divergence of biases, in nats; 2 makes a nat of looking elsewhere weigh somewhat more than the
-            weighted dice loss of a mask whose IoU is a half (5/3).
+        bias_weight: of the Kullback-Leibler divergence of biases, in nats; 2 makes a nat of looking elsewhere weigh somewhat
+            more than the weighted dice loss of a mask whose IoU is a half (5/3).
     """
 
     learns: ClassVar = ("side.", "decoder.")
@@ -127,9 +127,10 @@ def matched_biases(biases: Tensor, touched: Tensor, matching: Matching) -> tuple
 def divergence_from_even(biases: Tensor, touched: Tensor) -> Tensor:
     """How far biases [..., P] are from looking evenly at the cells touched [..., P] (0 or 1, one at least), nats [...].
 
-    The divergence of the attention to patches that a bias alone makes from an even one: 0 where all cells touched have one
-    bias and all others far less. A cross-entropy cell by cell would let biases grow without bound, and a mask token look at
-    one cell. How much a token looks at itself follows from the level of its biases, which is left to names.
+    KL(even || softmax(biases)), the Kullback-Leibler divergence of the even distribution over the cells touched from the
+    attention to patches that a bias alone makes: 0 where all cells touched have one bias and all others far less. A
+    cross-entropy cell by cell would let biases grow without bound, and a mask token look at one cell. How much a token looks at
+    itself follows from the level of its biases, which is left to names.
     """
     count = touched.sum(-1)
     inside = torch.where(touched > 0, biases.log_softmax(-1), 0.0)

@@ -79,7 +79,11 @@ class SAN(Segmenter):
         Raises:
             UsageError: another stage, or a choice out of range.
         """
-        if name == BACKBONE and not choices:
+        if name == BACKBONE:
+            if choices:
+                raise UsageError(
+                    f"SAN's stage {BACKBONE!r} takes no choices, found {', '.join(choices)}; leave them out"
+                )
             self._stage = None
             train_only(self, "side.")
             return self
@@ -94,7 +98,9 @@ class SAN(Segmenter):
             UsageError: no stage was begun.
         """
         if self._stage is None:
-            raise UsageError("SAN is not in training: call begin_stage('side-adapter') first")
+            raise UsageError(
+                "SAN is not in training: call begin_stage('masks') or begin_stage('side-adapter') first"
+            )
         return self._stage.losses(self, images.tensor, labels, text)
 
     def propose(self, tensor: Tensor) -> tuple[Proposals, Seen]:

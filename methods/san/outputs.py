@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def supervised_proposals(san: SAN, images: Tensor, supervised: int) -> tuple[list[Proposals], Seen]:
-    """What the last `supervised` (1 or more) side blocks propose for images [B, 3, H, W], and what CLIP sees without it.
+    """What the last `supervised` (1 or more) side blocks propose for images [B, 3, H, W], and CLIP's own pass.
 
     Returns:
-        masks [B, Q, h, w] and biases [B, heads, Q, h, w] of each block, the last block first; CLIP's patches.
+        masks [B, Q, h, w] and biases [B, heads, Q, h, w] of each block, the last block first; what CLIP sees without any mask.
     """
     seen = san.see(san.clip_input(images))
     tokens, side_grid = san.side.last_blocks(images, seen.states, seen.grid, supervised)
@@ -38,6 +38,9 @@ def outputs(san: SAN, images: Tensor, text: TextFeatures, supervised: int) -> li
         images: [B, 3, H, W].
         text: K classes; class logits are [B, Q, K + 1].
         supervised: at least 1.
+
+    Returns:
+        mask logits [B, Q, h, w] and class logits [B, Q, K + 1] of each block.
     """
     proposed, seen = supervised_proposals(san, images, supervised)
     together = Proposals(

@@ -48,8 +48,13 @@ class SideAdapterStage:
 
 
 def training_stage(name: str, choices: Mapping[str, Any], blocks: int) -> SideAdapterStage | MasksStage:
-    """A stage from a recipe's plain values: `supervised` (2) and the fields of `CriterionSettings`; `positions` (True) is of
-    `side-adapter` alone, `bias_weight` (2) of `masks`.
+    """A stage from a recipe's plain values.
+
+    Args:
+        name: `side-adapter` or `masks`.
+        choices: `supervised` (2) and the fields of `CriterionSettings`; `positions` (True) is of `side-adapter` alone,
+            `bias_weight` (2) of `masks`.
+        blocks: how many the side network has.
 
     Raises:
         UsageError: another stage's name, more supervised blocks than the side network has, or a choice that the stage has
@@ -65,5 +70,9 @@ def training_stage(name: str, choices: Mapping[str, Any], blocks: int) -> SideAd
         raise UsageError(f"supervised={supervised}: expected 1 to {blocks}, the side network's blocks")
     if name == MASKS:
         return masks_stage(supervised, **settings)
+    if "bias_weight" in settings:
+        raise UsageError(
+            f"SAN's stage {SIDE_ADAPTER!r} has no use for bias_weight, which is of {MASKS!r}; leave it out"
+        )
     positions = bool(settings.pop("positions", True))
     return SideAdapterStage(SetCriterion(CriterionSettings(**settings)), supervised, positions)

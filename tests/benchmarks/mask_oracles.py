@@ -44,13 +44,17 @@ def told(scores: MaskScores, own: Tensor, classes: tuple[int, ...]) -> Mapping[s
         classes: N of the objects.
     """
     right = F.one_hot(torch.tensor(classes), scores.num_classes).to(scores.class_scores.dtype)
-    alone = replace(scores, mask_logits=scores.mask_logits[:, own], class_scores=scores.class_scores[:, own])
+    once = own.unique()
     named = scores.class_scores.clone()
     named[0, own] = right
     return {
         "as it runs": scores,
-        "own masks": alone,
-        "own masks named right": replace(alone, class_scores=right[None]),
+        "own masks": replace(
+            scores, mask_logits=scores.mask_logits[:, once], class_scores=scores.class_scores[:, once]
+        ),
+        "own masks named right": replace(
+            scores, mask_logits=scores.mask_logits[:, own], class_scores=right[None]
+        ),
         "all, own masks named right": replace(scores, class_scores=named),
     }
 

@@ -111,6 +111,17 @@ def test_oracles_take_queries_out_and_name_the_rest() -> None:
     }
 
 
+def test_a_mask_that_two_objects_share_votes_once() -> None:
+    """Query 1 has both halves and says 2 at 0.6, query 0 the left one and 1 at 0.7: outvoted only if the other votes twice."""
+    left = torch.full((4, 4), -9.0)
+    left[:, :2] = 9
+    masks = torch.stack([left, torch.full((4, 4), 9.0)])[None]
+    classes = torch.tensor([[[0.0, 0.7, 0.0], [0.0, 0.0, 0.6]]])
+    scores = MaskScores(masks, classes, (Geometry((4, 4), (4, 4), (4, 4)),), order="resize-logits")
+    found = mask_oracles.told(scores, torch.tensor([1, 0, 1]), (2, 1, 0))["own masks"]
+    assert label_maps(found)[0][0].tolist() == [1, 1, 2, 2]
+
+
 def test_oracles_on_two_scenes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["script", "--method", "san/tiny", "--limit", "2"])
     mask_oracles.main()

@@ -23,6 +23,14 @@ main()
 """
 
 
+TALKATIVE = """
+from benchbed import progress
+from benchbed.__main__ import main
+progress.LINE_EVERY_S = 0.0
+main()
+"""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a command left behind."""
@@ -57,6 +65,11 @@ def command(*arguments: object) -> list[str]:
 def quick_command(*arguments: object) -> list[str]:
     """The same, timing four rounds instead of forty, as conftest.py has it in the test process."""
     return [sys.executable, "-c", QUICK, *map(str, arguments)]
+
+
+def talkative_command(*arguments: object) -> list[str]:
+    """The same, with a line of progress for every step, not one in ten seconds."""
+    return [sys.executable, "-c", TALKATIVE, *map(str, arguments)]
 
 
 def started(made: list[str], **settings: Any) -> subprocess.Popen[str]:

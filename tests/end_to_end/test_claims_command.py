@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import Answer, command, here, started
+from command import Answer, here, started, talkative_command
 from example_cost import example_cost
 
 from benchbed.cost_records import write_cost_record
@@ -147,9 +147,11 @@ def test_ctrl_c_while_it_measures_is_exit_code_130_and_leaves_nothing_half(
 ) -> None:
     """Killed by the kernel, with the same writer of the same records: test_cost.py."""
     out = tmp_path / "out"
-    # Large enough that rounds are still being timed when the first word of them arrives.
-    mine.write_text(MINE.replace("size = [96, 128]", "size = [384, 512]"))
-    with started(command("claims", mine, "--minutes", "60", "--device", "cpu", "--out", out)) as process:
+    # Large enough that the eight rounds that make a measurement are not over soon after the first.
+    mine.write_text(MINE.replace("size = [96, 128]", "size = [192, 256]"))
+    with started(
+        talkative_command("claims", mine, "--minutes", "60", "--device", "cpu", "--out", out)
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "interleaved:" in line:  # rounds are being timed

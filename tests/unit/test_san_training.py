@@ -107,7 +107,7 @@ def test_the_loss_falls_on_one_batch(stage: Stage) -> None:
         optimiser.zero_grad()
         total.backward()
         optimiser.step()
-        totals.append(float(total))
+        totals.append(total.item())
     assert totals[-1] < 0.85 * totals[0]
 
 
@@ -214,6 +214,8 @@ def test_full_size_has_shapes_of_its_own() -> None:
         (MASKS.name, {"supervised": 5}, ("supervised=5", "1 to 4")),
         (MASKS.name, {"class_cost": 2.0, "positions": False}, ("class_cost, positions", "names nothing")),
         (MASKS.name, {"ignored": "left-out"}, ("left-out", "negative")),
+        ("backbone", {"supervised": 2}, ("'backbone'", "supervised", "leave them out")),
+        (STAGE.name, {"bias_weight": 2.0}, ("side-adapter", "bias_weight", "'masks'")),
         (STAGE.name, {"supervised": 0}, ("supervised=0", "1 to 4")),
         (STAGE.name, {"supervised": 5}, ("supervised=5", "1 to 4")),
     ],
