@@ -8,6 +8,7 @@ from typing import Final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.parts.group_norm import GroupNorm
 from methods.parts.resnet import STAGES, ConvNorm
 
 GROUPS: Final = 32  # detectron2's "GN"
@@ -25,9 +26,9 @@ class PixelDecoder(nn.Module):
     def __init__(self, channels: tuple[int, int, int, int], width: int, mask_width: int) -> None:
         super().__init__()
         for level, inputs in enumerate(channels[:-1], start=1):
-            self.add_module(f"adapter_{level}", ConvNorm(inputs, width, 1, nn.GroupNorm(GROUPS, width)))
-            self.add_module(f"layer_{level}", ConvNorm(width, width, 3, nn.GroupNorm(GROUPS, width)))
-        self.layer_4 = ConvNorm(channels[-1], width, 3, nn.GroupNorm(GROUPS, width))
+            self.add_module(f"adapter_{level}", ConvNorm(inputs, width, 1, GroupNorm(GROUPS, width)))
+            self.add_module(f"layer_{level}", ConvNorm(width, width, 3, GroupNorm(GROUPS, width)))
+        self.layer_4 = ConvNorm(channels[-1], width, 3, GroupNorm(GROUPS, width))
         self.mask_features = nn.Conv2d(width, mask_width, 3, padding=1)
         nn.init.kaiming_uniform_(self.mask_features.weight, a=1)
         nn.init.zeros_(self.mask_features.bias)  # type: ignore[arg-type]

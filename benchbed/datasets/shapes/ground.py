@@ -83,7 +83,15 @@ def _scatter_specks(canvas: npt.NDArray[np.int32], stream: Stream) -> None:
         for down, row in enumerate(stamp):
             for right, cover in enumerate(row):
                 alpha[top + down, left + right] = cover
-        blend(canvas, clutter_colour(stream), alpha)
+        _blend_spots(canvas, clutter_colour(stream), alpha)
+
+
+def _blend_spots(canvas: npt.NDArray[np.int32], colour: npt.NDArray[np.int32], alpha: Plane) -> None:
+    """`blend` where `alpha` is hardly anywhere above 0: quicker, to the same integers."""
+    spots = np.nonzero(alpha)
+    picked = canvas[spots]
+    blend(picked[:, None], colour, alpha[spots][:, None])
+    canvas[spots] = picked
 
 
 def _scatter_lines(canvas: npt.NDArray[np.int32], stream: Stream) -> None:
