@@ -70,8 +70,8 @@ _VOC_STAGES: Final = (
 )
 # Ours. Prompts and proposals are SimSeg's, with the class cost that DeOP's own matcher leaves out, at a size that suits
 # CLIP: with the CLIP of eac83c7, its patches name 66 % of val objects under their true masks at 128 pixels, 74 % at 160.
-# Seen / unseen mIoU, %, with seed 0: 2,500 steps of proposals and 1,500 of the one pass 49.0 / 44.5 (without mixed precision 49.4 /
-# 42.4), too long for two cores in 12 minutes; 2,500 and 800 47.9 / 43.8; 1,500 and 800 42.5 / 40.1: masks want the steps.
+# Seen / unseen mIoU, %, with seed 0: 2,500 steps of proposals and 1,500 of the one pass 49.0 / 44.5 (without mixed precision
+# 49.4 / 42.4), too long for two cores in 12 minutes; 2,500 and 800 47.9 / 43.8; 1,500 and 800 42.5 / 40.1: masks want the steps.
 _SHAPES_AUGMENTATION: Final = Augmentation((160,), 320, 160, flip=True, quarter_turns=True)
 _SHAPES_STAGES: Final = (
     SHAPES_PROMPTS,
