@@ -43,6 +43,7 @@ def test_what_is_captured_is_true_and_plain(here: Environment) -> None:
     assert 1 <= here.cores <= (os.cpu_count() or 1)
     assert here.memory_bytes > 2**28
     assert here.torch_settings["mha_fastpath"] is True
+    assert here.torch_settings["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert here.gpu is None
     plain = json.loads(json.dumps(asdict(here), allow_nan=False))
     assert plain["others_busy_cores"] == here.others_busy_cores
