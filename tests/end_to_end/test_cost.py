@@ -56,7 +56,7 @@ def test_one_command_gives_tables_and_a_record(tmp_path: Path, capsys: pytest.Ca
 def test_json_alone_on_stdout_with_options_and_throughput(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ("--methods", "lseg/tiny", "--precision", "fp32,bf16", "--throughput", "--memory-budget", "40MiB")
+    flags = ("--methods", "lseg/tiny", "--precision", "fp32,bf16", "--throughput", "--memory-budget", "20MiB")
     answer = here(capsys, "cost", *flags, *SMALL, "--out", tmp_path, "--json")
     assert answer.code == 0, answer.err
     content = json.loads(answer.out)
